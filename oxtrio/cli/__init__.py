@@ -1,0 +1,1 @@
+"""SHOW: a command is parse, one client call, render."""

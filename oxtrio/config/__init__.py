@@ -1,0 +1,1 @@
+"""READ: text becomes specs, or every problem with its line."""

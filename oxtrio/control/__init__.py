@@ -1,0 +1,1 @@
+"""TALK: HTTP and JSON on a Unix socket."""

@@ -1,0 +1,1 @@
+"""WHAT: frozen data. No behaviour beyond itself, no I/O, nothing from outside."""

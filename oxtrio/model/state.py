@@ -1,0 +1,79 @@
+"""What an instance can be, what can happen to it, and where that leads."""
+
+from enum import StrEnum, auto
+
+
+class State(StrEnum):
+    """What an instance is, as `status` shows it."""
+
+    STOPPED = auto()  # nobody wants it up
+    BLOCKED = auto()  # waits for a dependency
+    STARTING = auto()  # spawned, not ready yet
+    RUNNING = auto()  # ready
+    UNHEALTHY = auto()  # runs, but fails its health check
+    BACKOFF = auto()  # ended; starts again at a stated time
+    STOPPING = auto()  # told to end, not gone yet
+    RELOADING = auto()  # a newcomer is on its way to take over
+    DRAINED = auto()  # runs, gets no new connections
+    EXITED = auto()  # ended as meant
+    CRASHED = auto()  # given up
+    PAUSED = auto()  # stopped by SIGSTOP
+    STUCK = auto()  # still there after SIGKILL
+
+
+class Happening(StrEnum):
+    """What can happen to an instance."""
+
+    HELD = auto()  # a dependency is not there yet
+    SPAWNED = auto()
+    READY = auto()  # passed its readiness test
+    UNWELL = auto()  # failed its health check too often
+    WELL = auto()  # passes it again
+    RETRY = auto()  # ended, will start again later
+    GAVE_UP = auto()  # ended, and will not start again: its failures are used up
+    ENDED = auto()  # ended as meant
+    ASKED_TO_STOP = auto()
+    GONE = auto()  # nothing of it is left
+    SURVIVED = auto()  # still there after SIGKILL
+    PAUSED = auto()
+    CONTINUED_STARTING = auto()
+    CONTINUED = auto()
+
+
+class IllegalTransition(Exception):
+    """A bug: something happened that cannot happen in this state."""
+
+
+_DOWN = (State.STOPPED, State.EXITED, State.CRASHED, State.BACKOFF, State.BLOCKED)
+_UP = (State.STARTING, State.RUNNING, State.UNHEALTHY, State.PAUSED)
+
+TRANSITIONS: dict[tuple[State, Happening], State] = {
+    **{(state, Happening.HELD): State.BLOCKED for state in _DOWN},
+    **{(state, Happening.SPAWNED): State.STARTING for state in _DOWN},
+    # A failed spawn, or a failed dependency, ends without having been up.
+    **{(state, Happening.RETRY): State.BACKOFF for state in (*_DOWN, *_UP, State.STOPPING)},
+    **{(state, Happening.GAVE_UP): State.CRASHED for state in (*_DOWN, *_UP, State.STOPPING)},
+    **{(state, Happening.ENDED): State.EXITED for state in (*_UP, State.STOPPING)},
+    **{(state, Happening.ASKED_TO_STOP): State.STOPPING for state in _UP},
+    **{(state, Happening.GONE): State.STOPPED for state in (*_DOWN, State.STOPPING, State.STUCK)},
+    (State.STARTING, Happening.READY): State.RUNNING,
+    (State.RUNNING, Happening.UNWELL): State.UNHEALTHY,
+    (State.UNHEALTHY, Happening.WELL): State.RUNNING,
+    (State.STOPPING, Happening.SURVIVED): State.STUCK,
+    (State.STARTING, Happening.PAUSED): State.PAUSED,
+    (State.RUNNING, Happening.PAUSED): State.PAUSED,
+    (State.UNHEALTHY, Happening.PAUSED): State.PAUSED,
+    (State.PAUSED, Happening.CONTINUED_STARTING): State.STARTING,
+    (State.PAUSED, Happening.CONTINUED): State.RUNNING,
+}
+
+ALIVE = frozenset({*_UP, State.STOPPING, State.STUCK, State.RELOADING, State.DRAINED})
+"""The states in which a process of the instance exists."""
+
+
+def transition(state: State, happening: Happening) -> State:
+    """The only way a state ever changes; an illegal move raises and changes nothing."""
+    try:
+        return TRANSITIONS[state, happening]
+    except KeyError:
+        raise IllegalTransition(f"{happening} cannot happen while {state}") from None

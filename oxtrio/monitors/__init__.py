@@ -1,0 +1,1 @@
+"""WATCH: clients of the tree. They observe and ask, they never act."""

@@ -1,0 +1,1 @@
+"""DECIDE: pure functions of (spec, facts, now). Time and chance are arguments."""

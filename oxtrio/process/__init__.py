@@ -1,0 +1,1 @@
+"""RUN: one process, from spawn to the last byte of its output."""

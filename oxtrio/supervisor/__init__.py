@@ -1,0 +1,1 @@
+"""GROW: many apps, each in its own nursery."""

@@ -1,0 +1,1 @@
+"""TOUCH: the only code that knows the operating system."""
