@@ -46,20 +46,22 @@ class IllegalTransition(Exception):
 
 _DOWN = (State.STOPPED, State.EXITED, State.CRASHED, State.BACKOFF, State.BLOCKED)
 _UP = (State.STARTING, State.RUNNING, State.UNHEALTHY, State.PAUSED)
+_ENDING = (State.STOPPING, State.STUCK)
 
 TRANSITIONS: dict[tuple[State, Happening], State] = {
     **{(state, Happening.HELD): State.BLOCKED for state in _DOWN},
     **{(state, Happening.SPAWNED): State.STARTING for state in _DOWN},
     # A failed spawn, or a failed dependency, ends without having been up.
-    **{(state, Happening.RETRY): State.BACKOFF for state in (*_DOWN, *_UP, State.STOPPING)},
-    **{(state, Happening.GAVE_UP): State.CRASHED for state in (*_DOWN, *_UP, State.STOPPING)},
-    **{(state, Happening.ENDED): State.EXITED for state in (*_UP, State.STOPPING)},
-    **{(state, Happening.ASKED_TO_STOP): State.STOPPING for state in _UP},
-    **{(state, Happening.GONE): State.STOPPED for state in (*_DOWN, State.STOPPING, State.STUCK)},
+    **{(state, Happening.RETRY): State.BACKOFF for state in (*_DOWN, *_UP, *_ENDING)},
+    **{(state, Happening.GAVE_UP): State.CRASHED for state in (*_DOWN, *_UP, *_ENDING)},
+    **{(state, Happening.ENDED): State.EXITED for state in (*_UP, *_ENDING)},
+    # An ended run may have left processes behind, which a stop ends.
+    **{(state, Happening.ASKED_TO_STOP): State.STOPPING for state in (*_DOWN, *_UP, State.STUCK)},
+    **{(state, Happening.GONE): State.STOPPED for state in (*_DOWN, *_ENDING)},
+    **{(state, Happening.SURVIVED): State.STUCK for state in (*_DOWN, *_ENDING)},
     (State.STARTING, Happening.READY): State.RUNNING,
     (State.RUNNING, Happening.UNWELL): State.UNHEALTHY,
     (State.UNHEALTHY, Happening.WELL): State.RUNNING,
-    (State.STOPPING, Happening.SURVIVED): State.STUCK,
     (State.STARTING, Happening.PAUSED): State.PAUSED,
     (State.RUNNING, Happening.PAUSED): State.PAUSED,
     (State.UNHEALTHY, Happening.PAUSED): State.PAUSED,

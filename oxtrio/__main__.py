@@ -1,0 +1,5 @@
+"""`python -m oxtrio` is the `oxtrio` command."""
+
+from oxtrio.entry import main
+
+main()

@@ -1,0 +1,61 @@
+"""Starting and stopping the supervisor itself, as part of `start` and `stop`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from oxtrio.cli import ordering, preview
+from oxtrio.cli.target import Target
+from oxtrio.cli.terminal import note
+from oxtrio.errors import NotRunning, ProtocolError, TimedOut
+from oxtrio.model.order import Order, Report
+
+if TYPE_CHECKING:
+    from oxtrio.control.client import Client
+
+PATIENCE = 30.0
+"""How long the supervisor may take to be gone after it has stopped everything."""
+
+
+def start(target: Target, order: Order) -> None:
+    """Start the supervisor where there is none, then what *order* names."""
+    if not target.is_running():
+        preview.check_names(target.config(), order.names)
+        if order.dry_run:
+            print(preview.would_start(target.config(), order.names))
+            return
+        target.launch()
+    ordering.obey(target, order)
+    if not order.dry_run:
+        words = ("logs -f", "status", "stop")
+        print("next: " + " · ".join(target.command(word) for word in words))
+
+
+def stop(target: Target, order: Order) -> None:
+    """Stop what *order* names; where that is all, return when the supervisor is gone."""
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(target.client())
+        except NotRunning:
+            if target.is_running():
+                raise  # somebody holds the lock, and does not answer
+            note("warning", "not running")
+            return
+        report = _stopped(target, client, order)
+    ordering.shown(target, order, report)
+    if not report.ends_supervisor or not order.wait:
+        return
+    if not target.wait_gone(order.timeout or PATIENCE):
+        raise TimedOut("the supervisor has stopped all apps, but is still there")
+    print("the supervisor has ended")
+
+
+def _stopped(target: Target, client: Client, order: Order) -> Report:
+    """The report of a stop; a supervisor that ends before it has answered has stopped too."""
+    try:
+        return ordering.carried_out(client, order)
+    except (NotRunning, ProtocolError):
+        if order.names or not target.wait_gone(PATIENCE):
+            raise
+        return Report(ends_supervisor=True)

@@ -1,0 +1,85 @@
+"""The project that a command is about, as the command line names it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import environ
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oxtrio.control.client import Client
+    from oxtrio.model.spec import Config, Pairs
+    from oxtrio.project.folders import Folders
+    from oxtrio.project.locate import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What `-c` and `-p` say; empty: what the environment and the current folder say."""
+
+    configs: tuple[str, ...] = ()
+    name: str | None = None
+
+    def narrowed(self, configs: list[str] | None, name: str | None) -> Target:
+        """This target with what was given at another place of the command line."""
+        return Target((*self.configs, *(configs or ())), name or self.name)
+
+    def environ(self) -> Mapping[str, str]:
+        """The caller's environment."""
+        return environ
+
+    def environment(self) -> Pairs:
+        """The same, to be sent: `--update-env`."""
+        return tuple(sorted(environ.items()))
+
+    def locate(self, *, for_run: bool = False) -> Project:
+        """The project; an OxtrioError that says where was looked when there is none."""
+        from oxtrio.project.locate import locate
+
+        return locate(self.configs, self.name, environ, for_run=for_run)
+
+    def folders(self) -> Folders:
+        """Where the project lives."""
+        from oxtrio.project.folders import folders
+
+        return folders(self.locate().id, environ)
+
+    def config(self) -> Config:
+        """What the oxfile says; ConfigError with every problem."""
+        from oxtrio.project.reading import load_project
+
+        return load_project(self.locate(), environ)
+
+    def client(self) -> Client:
+        """A connection to its supervisor; NotRunning where there is none."""
+        from oxtrio.control.client import Client
+
+        return Client(self.folders().socket)
+
+    def is_running(self) -> bool:
+        """Whether a supervisor serves the project."""
+        from oxtrio.project.lock import is_held
+
+        return is_held(self.folders().lock)
+
+    def launch(self) -> None:
+        """Start its supervisor in the background; an OxtrioError with the reason if it cannot."""
+        from oxtrio.project.launch import launch
+
+        launch(self.locate(), environ)
+
+    def wait_gone(self, patience: float) -> bool:
+        """Whether its supervisor has ended, within *patience* seconds."""
+        from oxtrio.project.lock import wait_free
+
+        return wait_free(self.folders().lock, patience)
+
+    def command(self, words: str) -> str:
+        """`oxtrio -c PATH words`: what an operator can type for the same project."""
+        given = [w for path in self.configs for w in ("-c", str(Path(path).absolute()))]
+        if self.name:
+            given += ["-p", self.name]
+        return f"{shlex.join(['oxtrio', *given])} {words}"

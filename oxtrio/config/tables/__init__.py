@@ -1,0 +1,1 @@
+"""The keys of oxfiles, one module per part."""

@@ -1,0 +1,189 @@
+"""The command line's half of the control API: synchronous, and cheap to import.
+
+What the supervisor refuses is raised here as the error that it named. Leaving in the middle
+(Ctrl-C) leaves the operation running.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Self, TypeVar
+from urllib.parse import quote
+
+from oxtrio.control import messages
+from oxtrio.control.wire import Readiness, Shutdown
+from oxtrio.errors import DaemonUnreachable, NotRunning, ProtocolError, Refused
+from oxtrio.model.log import LogLine, LogQuery, Skipped
+from oxtrio.model.order import Order, Report, Step, SupervisorStatus, Why
+from oxtrio.model.status import Event, InstanceStatus
+from oxtrio.system import unixsocket
+
+if TYPE_CHECKING:  # httpx takes 70 ms to import, which a command that needs it pays by itself
+    import httpx  # noqa: ASYNC127 - the project's choice
+
+T = TypeVar("T")
+Params = list[tuple[str, str | int | float | bool | None]]
+
+PATIENCE = 10.0
+"""Seconds in which a supervisor that is well says at least something."""
+
+NDJSON = {"accept": "application/x-ndjson"}
+
+
+class Client:
+    """Talks to the supervisor that listens at *address* (a path, or `@name`).
+
+    A context manager. Every method raises `NotRunning` where nobody listens (any more),
+    `DaemonUnreachable` where nothing comes for *patience* seconds, `ProtocolError` for
+    nonsense, and whatever error the supervisor itself answers with.
+    """
+
+    def __init__(self, address: str, *, patience: float = PATIENCE) -> None:
+        self.address = address
+        self._patience = patience
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._peer = unixsocket.find_listener(self.address, self._patience)
+        self._check_owner()
+        import httpx  # noqa: ASYNC127 - the project's choice
+
+        with ExitStack() as resources:
+            path = resources.enter_context(unixsocket.reachable(self.address))
+            # One connection per request: none that the supervisor is just closing is reused.
+            limits = httpx.Limits(max_keepalive_connections=0)
+            transport = httpx.HTTPTransport(uds=path, verify=False, trust_env=False, limits=limits)
+            self._http = resources.enter_context(
+                httpx.Client(
+                    transport=transport,
+                    base_url="http://oxtrio",
+                    timeout=self._patience,
+                    trust_env=False,
+                )
+            )
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._resources.close()
+
+    def order(self, order: Order) -> Iterator[Step | Report]:
+        """Carry out *order*: its steps as they happen, then exactly one `Report`."""
+        body = messages.write_request(order)
+        with self._asking("POST", "/v1/orders", content=body) as response:
+            for line in _lines(response):
+                said = messages.read_order_line(line)
+                if said is not None:
+                    yield said
+                if isinstance(said, Report):
+                    return
+        raise NotRunning("the supervisor ended before it had done what was asked")
+
+    def status(self, names: tuple[str, ...] = (), *, fresh: bool = False) -> list[InstanceStatus]:
+        """What *names* are (none: all); *fresh*: with CPU and memory measured now."""
+        params = _names(names) + [("fresh", True)] * fresh
+        return messages.read_replies(InstanceStatus, self._get("/v1/status", params))
+
+    def supervisor(self) -> SupervisorStatus:
+        """The supervisor itself."""
+        return messages.read_reply(SupervisorStatus, self._get("/v1/supervisor"))
+
+    def why(self, name: str) -> Why:
+        """Why one instance is in its state."""
+        return messages.read_reply(Why, self._get(f"/v1/why/{quote(name, safe='')}"))
+
+    def ready(self) -> bool:
+        """Whether every wanted app is up."""
+        return messages.read_reply(Readiness, self._get("/readyz", ok=(200, 503))).ready
+
+    def events(self, *, last: int | None = None, follow: bool = False) -> Iterator[Event]:
+        """The *last* events (None: all that are kept), with *follow* also those to come."""
+        params: Params = [("last", last)] if last is not None else []
+        if not follow:
+            yield from messages.read_replies(Event, self._get("/v1/events", params))
+            return
+        yield from self._follow("/v1/events", [*params, ("follow", True)], messages.read_event)
+
+    def logs(self, query: LogQuery) -> Iterator[LogLine | Skipped]:
+        """The lines that match; with `query.follow` also those to come."""
+        yield from self._follow("/v1/logs", _log_params(query), messages.read_log_line)
+
+    def shutdown(self, *, kill: bool = False) -> None:
+        """Begin to end the supervisor and all its apps; does not wait for it."""
+        body = messages.write_request(Shutdown(kill=kill))
+        with self._asking("POST", "/v1/supervisor/shutdown", content=body) as response:
+            response.read()
+
+    def _get(self, path: str, params: Params | None = None, ok: tuple[int, ...] = (200,)) -> bytes:
+        with self._asking("GET", path, params=params, ok=ok) as response:
+            return response.read()
+
+    def _follow(self, path: str, params: Params, read: Callable[[bytes], T]) -> Iterator[T]:
+        with self._asking("GET", path, params=params) as response:
+            yield from map(read, _lines(response))
+
+    @contextmanager
+    def _asking(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        content: bytes | None = None,
+        ok: tuple[int, ...] = (200, 202),
+    ) -> Iterator["httpx.Response"]:
+        """The answer to one request, its body still to be read. Raises what the class says."""
+        import httpx  # noqa: ASYNC127 - the project's choice
+
+        try:
+            with self._http.stream(
+                method, path, params=params, content=content, headers=NDJSON
+            ) as response:
+                if response.status_code not in ok:
+                    raise messages.read_error(response.read())
+                yield response
+        except (httpx.TimeoutException, TimeoutError):
+            raise DaemonUnreachable(
+                f"the supervisor (pid {self._peer.pid}) does not answer",
+                hint="it is stopped or overloaded; see: oxtrio doctor",
+            ) from None
+        except httpx.TransportError as error:
+            # Says so where nobody listens any more.
+            unixsocket.find_listener(self.address, self._patience)
+            raise ProtocolError(f"the supervisor broke off its answer: {error}") from None
+
+    def _check_owner(self) -> None:
+        """Anybody can listen on an abstract address that is free; its folder keeps a path."""
+        if not self.address.startswith("@"):
+            return
+        _, _, rest = self.address.partition("/")
+        owner = rest.partition("/")[0]
+        if str(self._peer.uid) not in (owner, "0"):
+            raise Refused(f"{self.address} belongs to user {self._peer.uid}, not to you")
+
+
+def _lines(response: "httpx.Response") -> Iterator[bytes]:
+    """The lines of a stream that say something; it repeats an empty one to show it is alive."""
+    rest = b""
+    for piece in response.iter_raw():
+        # Not iter_lines: that breaks lines at every character that Unicode calls a line end.
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from filter(None, whole)
+    if rest:
+        yield rest
+
+
+def _log_params(query: LogQuery) -> Params:
+    said = {
+        "lines": "all" if query.lines is None else query.lines,
+        "since": query.since,
+        "until": query.until,
+        "grep": query.grep,
+        "level": query.level,
+        "stream": query.stream,
+        "follow": query.follow or None,
+    }
+    return _names(query.names) + [(key, one) for key, one in said.items() if one is not None]
+
+
+def _names(names: tuple[str, ...]) -> Params:
+    return [("name", name) for name in names]

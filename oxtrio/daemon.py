@@ -1,0 +1,275 @@
+"""The top nursery: it owns the control socket, the health checkers and the signal handling.
+
+The one file that knows all parts. Blocks nest in the order in which they outlive each other:
+the reaper and the logs are opened first and closed last; control and signals live until the
+last app is gone and the last reply is sent; monitors end when the stopping begins.
+"""
+
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from signal import Signals
+
+import trio
+
+from oxtrio import __version__
+from oxtrio.config.envfile import read_env_file
+from oxtrio.control.server import ControlServer, serve_control
+from oxtrio.errors import OxtrioError
+from oxtrio.logs.display import Display
+from oxtrio.logs.store import LogStore, open_store
+from oxtrio.model.order import Order, Step, SupervisorStatus, Verb
+from oxtrio.model.spec import Config
+from oxtrio.monitors.health import watch_health
+from oxtrio.monitors.usage import Viewers, watch_usage
+from oxtrio.process.surroundings import Surroundings
+from oxtrio.project.folders import Folders
+from oxtrio.project.locate import Project
+from oxtrio.project.reading import load_project
+from oxtrio.supervisor.ending import Ending
+from oxtrio.supervisor.journal import Journal, rfc3339
+from oxtrio.supervisor.leftovers import end_leftovers
+from oxtrio.supervisor.supervisor import Supervisor, open_supervisor
+from oxtrio.system import signals
+from oxtrio.system.children import Children, open_owner
+from oxtrio.system.containment import Containment
+from oxtrio.system.fifo import Scratch
+
+LAST_REPLIES = 2.0
+"""Seconds in which the last answers of the control socket may go out."""
+MONITOR_PAUSE = 1.0
+"""Seconds after which a monitor that a bug has ended starts again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a supervisor is started with."""
+
+    project: Project
+    folders: Folders
+    config: Config
+    environ: Mapping[str, str] = field(repr=False)
+    say: Callable[[str], None]
+    """Takes a line for the operator: the terminal, or supervisor.log."""
+    names: tuple[str, ...] = ()
+    start: bool = False
+    """Start the apps at once, and end when they have all ended (`run`)."""
+    exit_code_from: str | None = None
+    display: Display | None = None
+    on_ready: Callable[[], None] | None = None
+
+
+async def run_daemon(setup: Setup) -> int:
+    """Run everything until told to stop; the exit code. Cancelling stops all apps first."""
+    await _end_what_a_crash_left(setup)
+    async with AsyncExitStack() as outer:
+        children = await outer.enter_async_context(open_owner())
+        logs = await outer.enter_async_context(open_store(setup.folders.logs, setup.say))
+        supervisor = _supervisor_of(setup, children, logs)
+        viewers = Viewers()
+        ending = Ending(
+            supervisor, when_all_ended=setup.start, exit_code_from=setup.exit_code_from
+        )
+        supervisor.freshen = viewers.wait_fresh
+        async with trio.open_nursery() as top:
+            if setup.display is not None:
+                logs.hub.attach(setup.display)
+                await outer.enter_async_context(_showing(setup.display))
+            async with open_supervisor(supervisor):
+                control = await top.start(
+                    serve_control, setup.folders.address, supervisor, supervisor.report
+                )
+                await top.start(_obey_signals, setup, supervisor)
+                signals.unblock()
+                if setup.on_ready is not None:
+                    setup.on_ready()
+                await _watch_until_shutdown(setup, supervisor, viewers, ending)
+                await _stop_all(supervisor, control)
+            top.cancel_scope.cancel()
+    return ending.exit_code
+
+
+async def _watch_until_shutdown(
+    setup: Setup, supervisor: Supervisor, viewers: Viewers, ending: Ending
+) -> None:
+    """Monitors run inside; they are the first to be cancelled."""
+    report = supervisor.report
+
+    async def health() -> None:
+        with supervisor.runs() as runs:
+            await watch_health(runs, report)
+
+    async def usage() -> None:
+        with supervisor.runs() as runs:
+            await watch_usage(runs, viewers, report)
+
+    async with trio.open_nursery() as monitors:
+        for name, monitor in (("health", health), ("usage", usage)):
+            monitors.start_soon(_keep_running, name, monitor, supervisor)
+        monitors.start_soon(ending.watch)
+        if setup.start:
+            monitors.start_soon(_start_all, setup, supervisor)
+        await supervisor.shutdown_asked.wait()
+        monitors.cancel_scope.cancel()
+
+
+async def _keep_running(
+    name: str, monitor: Callable[[], Awaitable[None]], supervisor: Supervisor
+) -> None:
+    """Start *monitor* again whenever a bug ends it: no bug here costs an app its life."""
+    while True:
+        try:
+            await monitor()
+        except Exception as bug:  # noqa: BLE001 - the one place that survives a bug
+            supervisor.report(f"the {name} monitor failed and starts again", bug)
+        await trio.sleep(MONITOR_PAUSE)
+
+
+async def _start_all(setup: Setup, supervisor: Supervisor) -> None:
+    order = Order(verb=Verb.START, names=setup.names)
+    try:
+        report = await supervisor.carry_out(order, _tell_nobody)
+    except OxtrioError as error:
+        setup.say(f"error: {error.message}")
+        supervisor.shutdown(kill=False)
+        return
+    for failure in report.failures:
+        setup.say(f"{failure.name}: {failure.reason}; hint: {failure.hint}")
+
+
+def _tell_nobody(step: Step) -> None:
+    pass
+
+
+async def _stop_all(supervisor: Supervisor, control: ControlServer) -> None:
+    """Stop every app, within the bound of the project, and answer until the end."""
+    bound = supervisor.config.supervisor.stop_timeout
+    with trio.move_on_after(float("inf") if bound is None else bound) as patience:
+        await supervisor.stop_all()
+    if patience.cancelled_caught:
+        supervisor.journal.record("", "stop-timeout", reason=f"not stopped within {bound:g} s")
+        supervisor.shutdown(kill=True)
+        await supervisor.stop_all()
+    with trio.move_on_after(LAST_REPLIES):
+        await control.finish()
+
+
+async def _obey_signals(
+    setup: Setup, supervisor: Supervisor, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """SIGTERM, SIGINT: stop in order, a second one: kill. SIGHUP: reload, reopen the logs."""
+    wanted = (*signals.STOP, signals.RELOAD)
+    with trio.open_signal_receiver(*wanted) as arrivals:
+        task_status.started()
+        async for number in arrivals:
+            name = Signals(number).name
+            if number == signals.RELOAD and not (setup.start and signals.has_terminal()):
+                setup.say(f"{name}: reloads the oxfile and reopens the logs")
+                await _reload(setup, supervisor)
+                continue
+            again = supervisor.shutdown_asked.is_set()
+            setup.say(f"{name}: kills what is left" if again else _farewell(supervisor))
+            supervisor.shutdown(kill=again)
+
+
+def _farewell(supervisor: Supervisor) -> str:
+    up = [each for each in supervisor.instances() if not each.is_down]
+    if not up:
+        return "stopping"
+    longest = max(each.spec.stop.timeout for each in up)
+    names = ", ".join(dict.fromkeys(each.spec.name for each in up))
+    return f"stopping {names} (up to {longest:g} s); Ctrl-C again to kill"
+
+
+async def _reload(setup: Setup, supervisor: Supervisor) -> None:
+    supervisor.around.logs.reopen()
+    for order in (
+        Order(verb=Verb.RELOAD, if_changed=True, wait=False),
+        Order(verb=Verb.START, wait=False),
+    ):
+        try:
+            report = await supervisor.carry_out(order, _tell_nobody)
+        except OxtrioError as error:
+            # What runs is not touched by a broken oxfile.
+            setup.say(f"not reloaded: {error.message}")
+            return
+        for note in report.notes:
+            setup.say(note)
+
+
+async def _end_what_a_crash_left(setup: Setup) -> None:
+    if setup.folders.runs is None:
+        return
+    ended = await end_leftovers(setup.folders.runs)
+    if ended.names:
+        names = ", ".join(ended.names)
+        setup.say(f"ended what an earlier supervisor had left running: {names}")
+    if ended.survivors:
+        pids = ", ".join(map(str, ended.survivors))
+        raise OxtrioError(f"processes of an earlier supervisor are still there: pid {pids}")
+
+
+def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervisor:
+    project, folders = setup.project, setup.folders
+    around = Surroundings(
+        children=children,
+        containment=Containment(children),
+        scratch=Scratch(),
+        logs=logs,
+        display=setup.display,
+        read_env_file=read_env_file,
+        project=project.name or project.identity,
+        config=project.files[0] if project.files else "",
+        socket=folders.address,
+        runs=folders.runs,
+    )
+    journal = Journal(folders.events, time.time)
+
+    async def read_config(environ: Mapping[str, str]) -> Config:
+        if not project.files:
+            return setup.config
+        return await trio.to_thread.run_sync(load_project, project, environ)
+
+    def report(what: str, bug: BaseException) -> None:
+        _report_bug(setup, journal, what, bug)
+
+    identity = SupervisorStatus(
+        version=__version__,
+        pid=os.getpid(),
+        project=project.identity,
+        id=project.id,
+        files=tuple(project.files),
+        started_at=rfc3339(time.time()),
+        foreground=setup.start,
+        stopping=False,
+    )
+    supervisor = Supervisor(setup.config, around, journal, read_config, report)
+    supervisor.environ = setup.environ
+    supervisor.identity = identity
+    return supervisor
+
+
+def _report_bug(setup: Setup, journal: Journal, what: str, bug: BaseException) -> None:
+    """A bug that was survived: once in the log with its traceback, and as an event."""
+    import traceback
+
+    journal.record("", "internal-error", reason=f"{what}: {bug!r}")
+    setup.say(f"internal error: {what}\n{''.join(traceback.format_exception(bug)).rstrip()}")
+
+
+@asynccontextmanager
+async def _showing(display: Display) -> AsyncIterator[None]:
+    """*display* writes until the block is left, last words included."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(display.serve)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+def to_stderr(text: str) -> None:
+    """A line for the operator; a terminal that is gone is no reason to fail."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)

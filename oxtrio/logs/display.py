@@ -1,0 +1,146 @@
+"""The output of apps on the stdout of `oxtrio run`: prefixed lines, JSON lines, or as it is.
+
+Whoever reads our stdout may be slow, and may share it with others: it is written in a thread,
+in the blocking mode that it has. While it is full, apps wait, as they would if they wrote to
+it themselves; control and signals do not.
+"""
+
+import json
+import os
+import sys
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+
+import trio
+
+from oxtrio.logs.lines import LineAssembler
+from oxtrio.model.log import Chunk, LogLine
+from oxtrio.policy.terminal import plain_text, prefix, safe_text
+
+ROOM = 1 << 20
+"""Bytes that may wait for a slow reader before apps do."""
+LAST_WORDS = 2.0
+"""Seconds for what still waits at the end."""
+COLOURS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How lines are shown."""
+
+    prefix: bool = True
+    json: bool = False
+    colour: bool = False
+    terminal: bool = False
+    """Control sequences are neutralised."""
+
+
+class Display:
+    """Takes chunks of all apps and writes their lines to a descriptor."""
+
+    def __init__(self, manner: Manner, names: dict[tuple[str, int], str], target: int = 1) -> None:
+        self._manner = manner
+        self._names = names
+        """(app, instance) → how it is called; shared with its owner, who may add to it."""
+        self._target = target
+        self._lines = LineAssembler()
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._broken = False
+        self._arrived = trio.lowlevel.ParkingLot()
+        self._room = trio.lowlevel.ParkingLot()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be put in; otherwise the app should wait."""
+        return self._size < ROOM or self._broken
+
+    async def wait_room(self) -> None:
+        """Return when there may be room again. Cancelling changes nothing."""
+        if self.has_room:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._room.park()
+
+    def wants(self, app: str, instance: int) -> bool:
+        """It follows the hub, and shows everything."""
+        return True
+
+    def put(self, chunk: Chunk) -> None:
+        """Show the lines that *chunk* completes. Never waits."""
+        for line in self._lines.add(chunk):
+            self._put(self._shown(line))
+
+    def say(self, name: str, text: str) -> None:
+        """A line of oxtrio's own, in the same manner."""
+        if not self._manner.json:
+            self._put(self._with_prefix(name, text.encode() + b"\n"))
+
+    async def serve(self) -> NoReturn:
+        """Write what was put in, for ever. Cancelling gives the rest a bounded time."""
+        try:
+            while True:
+                if not self._waiting:
+                    await self._arrived.park()
+                await self._write_waiting()
+        finally:
+            with trio.move_on_after(LAST_WORDS, shield=True):
+                for line in self._lines.flush():
+                    self._put(self._shown(line))
+                while self._waiting:
+                    await self._write_waiting()
+
+    async def _write_waiting(self) -> None:
+        data = b"".join(self._waiting)
+        self._waiting.clear()
+        try:
+            await trio.to_thread.run_sync(_write_all, self._target, data, abandon_on_cancel=True)
+        except OSError:
+            # Nobody reads any more. The apps go on, as their log files may still be there.
+            self._broken = True
+        self._size -= len(data)
+        self._room.unpark_all()
+
+    def _put(self, data: bytes) -> None:
+        if self._broken:
+            return
+        self._waiting.append(data)
+        self._size += len(data)
+        self._arrived.unpark_all()
+
+    def _shown(self, line: LogLine) -> bytes:
+        name = self._names.get((line.app, line.instance), line.app)
+        if self._manner.json:
+            return _as_json(line, name)
+        if not self._manner.terminal:
+            return self._with_prefix(name, line.data + b"\n")
+        text = safe_text(line.data) if self._manner.colour else plain_text(line.data)
+        return self._with_prefix(name, text.encode() + b"\n")
+
+    def _with_prefix(self, name: str, data: bytes) -> bytes:
+        if not self._manner.prefix:
+            return data
+        names = list(dict.fromkeys([*self._names.values(), name]))
+        width = max(map(len, names))
+        colour = names.index(name) % COLOURS if self._manner.colour else None
+        return prefix(name, width, colour).encode() + data
+
+
+def _as_json(line: LogLine, name: str) -> bytes:
+    at = datetime.fromtimestamp(line.at).astimezone().isoformat(timespec="milliseconds")
+    text = line.data.decode(errors="replace")
+    record = {"time": at, "name": name, "stream": line.stream, "line": text}
+    return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+
+
+def _write_all(target: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(target, view) :]
+
+
+def stdout_is_terminal() -> bool:
+    """Whether a person may be looking."""
+    return sys.stdout is not None and os.isatty(1)

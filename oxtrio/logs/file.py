@@ -1,0 +1,126 @@
+"""One log file as its sinks see it: what cannot be written now waits, or is refused."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Protocol
+
+import trio
+
+from oxtrio.logs.backlog import Backlog, Room, Waiting
+from oxtrio.logs.index import Writer
+from oxtrio.logs.volume import LOOK_EVERY, Volume, reason
+from oxtrio.model.spec import LogSpec, WhenFull
+
+
+class Owner(Protocol):
+    """What a log file asks of the store that owns it."""
+
+    def needs_retry(self, file: "LogFile") -> None: ...
+
+    def has_rotated(self, file: "LogFile") -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+class LogFile:
+    """The one who writes to a log; its sinks share it. Nothing that a disk does makes it raise.
+
+    Output that cannot be written waits in memory or with the caller (`when_full`). Output for
+    a file that cannot be opened at all, or that has no reader, is let go.
+    """
+
+    def __init__(self, path: str, spec: LogSpec, room: Room, owner: Owner) -> None:
+        self.path = path
+        self.spec = spec
+        self.users = 0
+        self.backlog = Backlog(room)
+        self.volume = Volume(path, spec, owner.warn)
+        self._owner = owner
+        self._rotations = 0
+        self._has_room = trio.Event()
+
+    def apply(self, spec: LogSpec) -> None:
+        """What *spec* asks for holds from now on."""
+        self.spec = spec
+        self.volume.apply(spec)
+
+    def write(self, writer: Writer, data: bytes, at: float) -> bool:
+        """Append *data*; False if nothing of it could be taken now, so that it must come again."""
+        self.volume.look(at)
+        if self.backlog.torn:
+            data = self.backlog.after_gap(writer, data)
+        rest = data if self.backlog else self._put(writer, data, at)
+        return not rest or self._keep(Waiting(writer, rest, at), begun=len(rest) < len(data))
+
+    def place(self, writer: Writer) -> tuple[int, int]:
+        """Inode, and the offset at which the next bytes of *writer* come to stand."""
+        return (0, 0) if self.backlog else self.volume.place(writer)
+
+    def end(self, writer: Writer, at: float) -> None:
+        """Nobody will finish a line that *writer* has begun."""
+        self.backlog.end_line(writer, at)
+        self.volume.end(writer)
+
+    def retry(self) -> None:
+        """Write what waits, if there is room now, and wake those who wait for room."""
+        if self.volume.target is None:
+            self.volume.open()
+        while self.backlog and not self._gave_up():
+            writer, data, at = self.backlog.first()
+            rest = self._put(writer, data, at)
+            self.backlog.wrote(rest)
+            if rest and not self._gave_up():
+                self._owner.needs_retry(self)
+                break
+        event, self._has_room = self._has_room, trio.Event()
+        event.set()
+
+    async def wait_room(self) -> None:
+        """Return when a write is worth another try. Cancelling it changes nothing."""
+        target = self.volume.target
+        if self.volume.slow and target is not None:
+            with suppress(OSError, trio.BusyResourceError, trio.ClosedResourceError):
+                with trio.move_on_after(LOOK_EVERY):
+                    await trio.lowlevel.wait_writable(target.fd)
+                self.retry()
+                return
+        await self._has_room.wait()
+
+    def troubles(self) -> Iterator[str]:
+        """What cannot be done at present, one sentence each."""
+        if (fault := self.volume.fault) is not None:
+            dropped = f" ({self.backlog.dropped} lines dropped)" if self.backlog.dropped else ""
+            yield f"cannot write {self.path}: {reason(fault)}{dropped}"
+        if (fault := self.volume.rotation_fault) is not None:
+            yield f"cannot rotate {self.path}: {reason(fault)}"
+
+    def close(self) -> None:
+        """Close the file; what waits is lost."""
+        self.backlog.clear()
+        self.volume.close()
+
+    def _put(self, writer: Writer, data: bytes, at: float) -> bytes:
+        rest = self.volume.put(writer, data, at)
+        if self._rotations != self.volume.rotations:
+            self._rotations = self.volume.rotations
+            self._owner.has_rotated(self)
+        return rest
+
+    def _keep(self, waiting: Waiting, *, begun: bool) -> bool:
+        """Keep what could not be written, or refuse it as a whole."""
+        if self._gave_up():
+            return True
+        self._owner.needs_retry(self)
+        if not self.volume.slow and self.spec.when_full is WhenFull.DROP:
+            inside = begun or self.volume.inside_line_of(waiting.writer)
+            self.backlog.add(waiting, inside_line=inside)
+            return True
+        if begun:
+            self.backlog.keep(waiting)
+        return begun
+
+    def _gave_up(self) -> bool:
+        """Whether nothing should wait for this file; then nothing does."""
+        if self.volume.hopeless:
+            self.backlog.clear()
+        return self.volume.hopeless

@@ -1,0 +1,190 @@
+"""From the pipe of a run to its log: peek, write, consume.
+
+What has left the pipe is in the log, so a reader that dies loses nothing. Nothing is decoded;
+lines are only looked for where several writers share a file.
+"""
+
+import os
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from enum import Enum, auto
+from typing import NoReturn
+
+import trio
+
+from oxtrio.logs.display import Display
+from oxtrio.logs.sink import Sink
+from oxtrio.process.surroundings import Surroundings
+from oxtrio.system.fifo import LARGEST, Pipe
+from oxtrio.system.mark import Mark
+
+DRAIN = 2.0
+"""Seconds that reading may go on after the end of a run: a grandchild may never stop writing."""
+
+TAIL = 16384
+"""Bytes of output that are remembered for a run, to show its last words."""
+
+
+class Tail:
+    """The last of what a run wrote, both streams as they came."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        """Remember *data*; what is older than `TAIL` bytes is forgotten."""
+        self._chunks.append(data[-TAIL:])
+        self._size += len(self._chunks[-1])
+        while self._size - len(self._chunks[0]) >= TAIL:
+            self._size -= len(self._chunks.popleft())
+
+    def lines(self, count: int) -> tuple[str, ...]:
+        """The last *count* lines, decoded with replacement."""
+        text = b"".join(self._chunks).decode(errors="replace")
+        return tuple(line for line in text.split("\n") if line.strip())[-count:]
+
+
+class Progress(Enum):
+    """What became of one attempt to move output on."""
+
+    MOVED = auto()
+    NOTHING_WAITING = auto()
+    NO_ROOM = auto()
+
+
+class Output:
+    """One stream of one run on its way to the log."""
+
+    def __init__(
+        self, pipe: Pipe, sink: Sink, mark: Mark, tail: Tail, display: Display | None
+    ) -> None:
+        self.pipe = pipe
+        self._sink = sink
+        self._mark = mark
+        self._tail = tail
+        self._display = display
+        self._partial = b""
+
+    async def pump(self) -> NoReturn:
+        """Move output on for ever. Cancelling leaves what was not written in the pipe."""
+        while True:
+            match self.move():
+                case Progress.MOVED:
+                    await trio.lowlevel.checkpoint()
+                case Progress.NOTHING_WAITING:
+                    await self.pipe.wait_readable()
+                case Progress.NO_ROOM:
+                    await self._wait_room()
+
+    def move(self) -> Progress:
+        """Write one chunk to the log and take it out of the pipe."""
+        if self._display is not None and not self._display.has_room:
+            return Progress.NO_ROOM
+        data = self.pipe.peek()
+        if not data:
+            return Progress.NOTHING_WAITING
+        whole, partial = self._cut(data)
+        if whole:
+            self._mark.set(self._sink.place(), len(whole), len(data))
+            if not self._sink.write(whole, time.time()):
+                self._mark.clear()
+                return Progress.NO_ROOM
+        if partial or self._partial:
+            self._mark.keep(partial)
+            self._partial = partial
+        self.pipe.consume(len(data))
+        self._mark.clear()
+        self._tail.add(data)
+        return Progress.MOVED
+
+    async def _wait_room(self) -> None:
+        if self._display is not None and not self._display.has_room:
+            await self._display.wait_room()
+        else:
+            await self._sink.wait_room()
+
+    def _cut(self, data: bytes) -> tuple[bytes, bytes]:
+        """What can be written now, and the beginning of a line that waits for its end."""
+        if not self._sink.whole_lines:
+            return data, b""
+        end = data.rfind(b"\n") + 1
+        if end == 0 and len(self._partial) + len(data) < LARGEST:
+            return b"", self._partial + data
+        if end == 0 or len(data) - end >= LARGEST:
+            return self._partial + data, b""
+        return (self._partial + data[:end] if self._partial else data[:end]), data[end:]
+
+    async def finish(self) -> None:
+        """Move what is left, partial last line included. Cancelling gives the rest up."""
+        while True:
+            match self.move():
+                case Progress.MOVED:
+                    await trio.lowlevel.checkpoint()
+                case Progress.NO_ROOM:
+                    await self._wait_room()
+                case Progress.NOTHING_WAITING:
+                    break
+        if self._partial:
+            self._sink.write(self._partial, time.time())
+            self._partial = b""
+        self._sink.end(time.time())
+
+    def close(self) -> None:
+        self._mark.close()
+        self.pipe.close()
+
+
+def open_output(
+    around: Surroundings, folder: str | None, run_id: str, sinks: Sequence[Sink], tail: Tail
+) -> list[Output]:
+    """The two streams of a new run, stdout first. Raises `OSError`; then nothing is left open."""
+    outputs: list[Output] = []
+    try:
+        for stream, sink in zip(("out", "err"), sinks, strict=True):
+            path = os.path.join(folder, f"{run_id}.{stream}") if folder else None
+            mark = Mark(f"{path}.mark" if path else None, LARGEST)
+            pipe = Pipe(path, around.scratch)
+            outputs.append(Output(pipe, sink, mark, tail, around.display))
+    except OSError:
+        for output in outputs:
+            output.close()
+        remove_marks(folder, run_id)
+        raise
+    return outputs
+
+
+def remove_marks(folder: str | None, run_id: str) -> None:
+    """The run is over and its output complete: no reader will need the marks."""
+    if folder:
+        for stream in ("out", "err"):
+            with suppress(OSError):
+                os.unlink(os.path.join(folder, f"{run_id}.{stream}.mark"))
+
+
+@asynccontextmanager
+async def reading(outputs: Sequence[Output]) -> AsyncIterator[None]:
+    """Read the output while the body runs, and until it is drained after.
+
+    Shielded: a process that is being stopped still writes, and would hang on its pipe if
+    nobody read it. Draining is bounded by `DRAIN`.
+    """
+    pumping = trio.CancelScope(shield=True)
+
+    async def pump_all() -> None:
+        with pumping:
+            async with trio.open_nursery() as pumps:
+                for output in outputs:
+                    pumps.start_soon(output.pump)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pump_all)
+        try:
+            yield
+        finally:
+            pumping.cancel()
+            with trio.move_on_after(DRAIN, shield=True):
+                for output in outputs:
+                    await output.finish()

@@ -1,0 +1,29 @@
+"""What all runs of one supervisor share: the parts that touch the system, and the project's facts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from oxtrio.logs.display import Display
+from oxtrio.logs.store import LogStore
+from oxtrio.system.children import Children
+from oxtrio.system.containment import Containment
+from oxtrio.system.fifo import Scratch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Handed to every instance; nothing in it belongs to one app."""
+
+    children: Children
+    containment: Containment
+    scratch: Scratch
+    logs: LogStore
+    display: Display | None
+    """What `oxtrio run` shows; None in the background."""
+    read_env_file: Callable[[str], Mapping[str, str]]
+    """Raises `OxtrioError` where the file cannot be used."""
+    project: str
+    config: str
+    socket: str
+    runs: str | None
+    """Folder of pipes, marks and records; None: nothing may be written anywhere."""

@@ -1,0 +1,67 @@
+"""Who serves a project: whoever holds its lock. A pid in a file would prove nothing."""
+
+import contextlib
+import fcntl
+import os
+import time
+
+from oxtrio.errors import AlreadyRunning
+
+LOOK_EVERY = 0.01
+"""Seconds between two looks at a lock: flock(2) cannot be waited for with a deadline."""
+
+
+class Lock:
+    """The lock of a project, for the life of a supervisor. It ends with the process."""
+
+    def __init__(self, path: str) -> None:
+        """Take the lock. Raises `AlreadyRunning` where somebody else has it."""
+        # The folder is locked too: whoever deletes the file cannot make room for a second one.
+        self._held = [_take(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)]
+        try:
+            self._held.append(_take(path, os.O_RDWR | os.O_CREAT))
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let go of it. Waiting clients see at once that the supervisor is gone."""
+        for descriptor in self._held:
+            os.close(descriptor)
+        self._held = []
+
+
+def _take(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise AlreadyRunning(
+            "a supervisor already serves this project", "oxtrio status shows it"
+        ) from None
+    return descriptor
+
+
+def is_held(path: str) -> bool:
+    """Whether a supervisor serves the project of this lock."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    with contextlib.closing(os.fdopen(descriptor)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def wait_free(path: str, deadline: float) -> bool:
+    """Wait at most *deadline* seconds until nobody holds the lock; whether it is free."""
+    end = time.monotonic() + deadline
+    while is_held(path):
+        if time.monotonic() > end:
+            return False
+        time.sleep(LOOK_EVERY)
+    return True

@@ -1,0 +1,96 @@
+"""One app: its instances, each in a scope of its own inside the app's nursery."""
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import trio
+
+from oxtrio.model.spec import AppSpec
+from oxtrio.model.state import Happening, State
+from oxtrio.process.instance import Hold, Instance, Publish
+from oxtrio.process.surroundings import Surroundings
+
+Report = Callable[[str, BaseException], None]
+"""Takes what failed, and the bug."""
+
+
+class App:
+    """All numbered copies of one entry of an oxfile."""
+
+    def __init__(
+        self, spec: AppSpec, around: Surroundings, publish: Publish, hold: Hold, report: Report
+    ) -> None:
+        self.spec = spec
+        self.instances: list[Instance] = []
+        self.changed = trio.lowlevel.ParkingLot()
+        self.vanished = False
+        """It is no longer in the oxfile, but still runs."""
+        self._around = around
+        self._publish = publish
+        self._hold = hold
+        self._report = report
+        self._arrivals = trio.lowlevel.ParkingLot()
+        self._served: set[Instance] = set()
+        self._resize(spec)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def wanted(self) -> bool:
+        """Whether an operator wants any of it up."""
+        return any(instance.wanted for instance in self.instances)
+
+    @property
+    def is_down(self) -> bool:
+        return all(instance.is_down for instance in self.instances)
+
+    def states(self) -> list[State]:
+        return [instance.state for instance in self.instances]
+
+    def take(self, spec: AppSpec) -> list[Instance]:
+        """Use *spec* from the next life of each instance on; those too many are returned.
+
+        They are retired by the caller.
+        """
+        self.spec = spec
+        for instance in self.instances:
+            instance.replace_spec(spec)
+        return self._resize(spec)
+
+    async def serve(self) -> NoReturn:
+        """Run every instance, those that arrive later too. Cancelling stops them all."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                for instance in self.instances:
+                    if instance not in self._served:
+                        self._served.add(instance)
+                        nursery.start_soon(self._serve, instance, name=instance.name)
+                await self._arrivals.park()
+
+    def _resize(self, spec: AppSpec) -> list[Instance]:
+        surplus = self.instances[spec.instances :]
+        del self.instances[spec.instances :]
+        for number in range(len(self.instances), spec.instances):
+            self.instances.append(
+                Instance(spec, number, self._around, self._published, self._hold)
+            )
+        self._arrivals.unpark_all()
+        return surplus
+
+    def _published(self, instance: Instance, happening: Happening) -> None:
+        self._publish(instance, happening)
+        self.changed.unpark_all()
+
+    async def _serve(self, instance: Instance) -> None:
+        """The boundary of one instance: a bug in it hurts no other."""
+        while True:
+            try:
+                await instance.serve()
+                self._served.discard(instance)
+                return
+            except Exception as bug:  # noqa: BLE001 - the boundary of one instance
+                self._report(f"instance {instance.name} failed", bug)
+            instance.revive()
+            await trio.sleep(1)

@@ -1,0 +1,93 @@
+"""What an instance waits for before it starts."""
+
+from collections.abc import Mapping
+
+from oxtrio.model.spec import AppSpec, Condition
+from oxtrio.model.state import State
+from oxtrio.policy.order import Prospect, prospect
+from oxtrio.process.instance import Instance
+from oxtrio.process.life import Outcome
+from oxtrio.supervisor.app import App
+
+
+class Dependencies:
+    """Knows how the dependencies of an instance stand. They gate starts only."""
+
+    def __init__(self, apps: Mapping[str, App]) -> None:
+        self._apps = apps
+        self.restarting: set[str] = set()
+        """Apps that are about to be restarted: what they are now does not count."""
+
+    async def hold(self, instance: Instance) -> None:
+        """Return when all that *instance* depends on is there; until then it is `blocked`.
+
+        A dependency that has failed does not end the waiting: it may be repaired. But whoever
+        waits for the start is told. Cancelling ends the waiting.
+        """
+        for name, condition in instance.spec.depends_on:
+            while True:
+                app = self._apps.get(name)
+                if app is None:
+                    break  # it was removed from the oxfile
+                wanted = condition or default_condition(app.spec)
+                stands = self._stands(app, wanted)
+                if stands is Prospect.MET:
+                    break
+                reason = describe_wait(app, wanted, stands)
+                instance.blocked(reason)
+                if stands is Prospect.FAILED and instance.life is not None:
+                    instance.life.settle(Outcome.FAILED, reason, f"oxtrio why {name}")
+                await app.changed.park()
+
+    def has_failed(self, instance: Instance) -> bool:
+        """Whether *instance* waits for something that will not come by itself."""
+        for name, condition in instance.spec.depends_on:
+            app = self._apps.get(name)
+            if app is not None:
+                stands = self._stands(app, condition or default_condition(app.spec))
+                if stands is Prospect.FAILED:
+                    return True
+        return False
+
+    def _stands(self, app: App, condition: Condition) -> Prospect:
+        if app.name in self.restarting:
+            return Prospect.PENDING
+        each = [_stands(condition, instance) for instance in app.instances]
+        if Prospect.FAILED in each:
+            return Prospect.FAILED
+        return Prospect.PENDING if Prospect.PENDING in each else Prospect.MET
+
+
+def _stands(condition: Condition, instance: Instance) -> Prospect:
+    state = instance.state
+    life = instance.life
+    if life is None:
+        return prospect(condition, state, instance.wanted and not instance.is_down)
+    if life.scope.cancel_called or not life.begun:
+        # What is shown is still the life before.
+        return Prospect.PENDING if instance.wanted else Prospect.FAILED
+    if state is State.BLOCKED and life.outcome is Outcome.FAILED:
+        return Prospect.FAILED
+    return prospect(condition, state, instance.wanted)
+
+
+def default_condition(spec: AppSpec) -> Condition:
+    """`ready` where the app has a readiness test, else `started`."""
+    return Condition.READY if spec.health is not None else Condition.STARTED
+
+
+def describe_wait(app: App, condition: Condition, stands: Prospect) -> str:
+    """What is waited for, in words."""
+    goal = {
+        Condition.STARTED: "start",
+        Condition.READY: "be ready",
+        Condition.HEALTHY: "be healthy",
+        Condition.COMPLETED: "complete",
+        Condition.EXITED: "exit",
+    }[condition]
+    if stands is Prospect.PENDING:
+        return f"waits for {app.name} to {goal}"
+    worst = next((each for each in app.instances if each.state is not State.RUNNING), None)
+    how = f" ({worst.reason})" if worst is not None and worst.reason else ""
+    state = worst.state if worst is not None else "gone"
+    return f"waits for {app.name} to {goal}, but it is {state}{how}"

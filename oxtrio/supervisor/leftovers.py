@@ -1,0 +1,93 @@
+"""What a supervisor that died by force has left running: ended before anything new starts."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import trio
+
+from oxtrio.process.record import Record, records_in
+from oxtrio.system.containment import MARKER, send
+from oxtrio.system.proc import ProcessStat, all_pids, environ_of, stat_of
+
+KILL_AFTER = 5.0
+"""Seconds after SIGKILL at which what is still there is given up."""
+LOOK_EVERY = 0.05
+"""Seconds between two looks: the end of a process that is not our child is told to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What was found and ended."""
+
+    names: tuple[str, ...]
+    survivors: tuple[int, ...]
+
+
+async def end_leftovers(folder: str) -> Leftovers:
+    """End every run that an earlier supervisor recorded in *folder*, all side by side.
+
+    Each gets its own stop signal and patience, then SIGKILL to all of it. Cancelling leaves
+    the rest running, and recorded.
+    """
+    found = [(path, record) for path, record in records_in(folder)]
+    runs = [record for _, record in found if record is not None]
+    living = await trio.to_thread.run_sync(_members, runs)
+    survivors: list[int] = []
+    async with trio.open_nursery() as nursery:
+        for record in runs:
+            if living.get(record.run_id):
+                nursery.start_soon(_end, record, living[record.run_id], survivors)
+    _tidy(folder)
+    names = tuple(dict.fromkeys(run.name for run in runs if living.get(run.run_id)))
+    return Leftovers(names, tuple(survivors))
+
+
+def _members(records: Sequence[Record]) -> dict[str, list[ProcessStat]]:
+    """Who belongs to which run: the leader, its session, and all that carry the marker."""
+    ids = {record.run_id for record in records}
+    leaders = {record.pid: record.run_id for record in records if record.is_alive}
+    found: dict[str, list[ProcessStat]] = {}
+    for pid in all_pids() if ids else ():
+        stat = stat_of(pid)
+        if stat is None or stat.dead or pid == os.getpid():
+            continue
+        markers = environ_of(pid).get(MARKER.encode(), b"").decode(errors="replace").split(":")
+        mine = leaders.get(pid) or leaders.get(stat.session) or next(iter(ids & {*markers}), None)
+        if mine:
+            found.setdefault(mine, []).append(stat)
+    return found
+
+
+async def _end(record: Record, members: list[ProcessStat], survivors: list[int]) -> None:
+    leaders = [stat for stat in members if stat.pid == record.pid]
+    for stat in leaders or members:
+        send(stat, record.stop_signal)
+        send(stat, signal.SIGCONT)
+    with trio.move_on_after(record.stop_timeout):
+        await _wait_gone(members)
+    for stat in members:
+        send(stat, signal.SIGKILL)
+    with trio.move_on_after(KILL_AFTER):
+        await _wait_gone(members)
+    survivors.extend(stat.pid for stat in members if _lives(stat))
+
+
+async def _wait_gone(members: Sequence[ProcessStat]) -> None:
+    while any(_lives(stat) for stat in members):
+        await trio.sleep(LOOK_EVERY)
+
+
+def _lives(stat: ProcessStat) -> bool:
+    now = stat_of(stat.pid)
+    return now is not None and not now.dead and now.started == stat.started
+
+
+def _tidy(folder: str) -> None:
+    """Pipes, marks and records of runs that are over."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(folder, name))

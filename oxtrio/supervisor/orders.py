@@ -1,0 +1,147 @@
+"""What an operator asks is carried out here, each order in a task of its own.
+
+The task belongs to the supervisor, not to the client that asked: a client that goes away
+ends the waiting, never the operation.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+from oxtrio.errors import OxtrioError, UsageError
+from oxtrio.model.order import Failure, Order, Report, Step, Verb
+from oxtrio.model.state import State
+from oxtrio.process.instance import Instance
+from oxtrio.process.life import Life, Outcome
+
+if TYPE_CHECKING:
+    from oxtrio.supervisor.supervisor import Supervisor
+
+Tell = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One order on its way: who carries it out, what it says, whom to tell."""
+
+    supervisor: "Supervisor"
+    order: Order
+    tell: Tell
+
+    def life(self, cause: str) -> Life:
+        """A new life, with the environment that the order brings or the supervisor keeps."""
+        return Life(cause=cause, inherited=self.supervisor.environ)
+
+
+Carry = Callable[[Errand], Awaitable[Report]]
+
+
+async def carry_out(carry: Mapping[Verb, Carry], errand: Errand) -> Report:
+    """The report of one order. Raises `OxtrioError`; cancelling gives the operation up."""
+    if errand.supervisor.stopping and errand.order.verb in _NOT_WHILE_STOPPING:
+        raise OxtrioError(
+            "the supervisor is stopping", "wait for it to end, then: oxtrio start"
+        )
+    if errand.order.env is not None:
+        errand.supervisor.environ = dict(errand.order.env)
+    return await carry[errand.order.verb](errand)
+
+
+_NOT_WHILE_STOPPING = frozenset({Verb.START, Verb.RESTART, Verb.RELOAD})
+
+
+def step_of(instance: Instance) -> Step:
+    """What an instance is now, as progress."""
+    run = instance.run
+    pid = run.child.pid if run is not None and run.child.alive else None
+    return Step(name=instance.name, state=instance.state, reason=instance.reason, pid=pid)
+
+
+def failure_of(instance: Instance, reason: str, hint: str = "") -> Failure:
+    """Why it failed for *instance*, with its last words."""
+    lines = instance.past.last_lines if instance.past else ()
+    return Failure(
+        name=instance.name,
+        reason=reason,
+        hint=hint or f"oxtrio why {instance.name}",
+        last_lines=lines[-10:],
+    )
+
+
+async def wait_lives(errand: Errand, lives: Mapping[Instance, Life]) -> list[Failure]:
+    """Wait until each life has shown how it goes; who failed is returned.
+
+    A life that is not up after the app's own `ready_timeout_secs` has failed for this order,
+    and goes on trying. Cancelling ends the waiting.
+    """
+    failures: list[Failure] = []
+
+    async def wait_one(instance: Instance, life: Life) -> None:
+        failure = await _outcome(instance, life)
+        errand.tell(step_of(instance))
+        if failure is not None:
+            failures.append(failure)
+
+    async with trio.open_nursery() as nursery:
+        telling = trio.CancelScope()
+        nursery.start_soon(_tell_steps, errand, list(lives), telling)
+        async with trio.open_nursery() as waiting:
+            for instance, life in lives.items():
+                waiting.start_soon(wait_one, instance, life)
+        telling.cancel()
+    order = {instance.name: number for number, instance in enumerate(lives)}
+    return sorted(failures, key=lambda failure: order[failure.name])
+
+
+async def _outcome(instance: Instance, life: Life) -> Failure | None:
+    timeout = instance.spec.ready.timeout
+    with trio.move_on_after(timeout):
+        await life.settled.wait()
+        match life.outcome:
+            case Outcome.FAILED:
+                return failure_of(instance, life.reason, life.hint)
+            case Outcome.CANCELLED:
+                return failure_of(instance, life.reason or "stopped before it was up")
+            case _:
+                return None
+    if instance.state is State.BLOCKED:
+        return failure_of(instance, instance.reason)
+    answer = instance.run.last_answer if instance.run else None
+    detail = f"; last health answer: {answer}" if answer else ""
+    return failure_of(instance, f"not ready within {timeout:g} s{detail}")
+
+
+async def _tell_steps(
+    errand: Errand, instances: list[Instance], scope: trio.CancelScope
+) -> None:
+    """Tell every change of state while somebody waits."""
+    shown: dict[str, Step] = {}
+    with scope:
+        while True:
+            for instance in instances:
+                step = step_of(instance)
+                if shown.get(step.name) != step:
+                    shown[step.name] = step
+                    errand.tell(step)
+            await errand.supervisor.changed.park()
+
+
+async def wait_down(errand: Errand, instances: list[Instance]) -> list[Failure]:
+    """Wait until each is down; what survives SIGKILL is returned as a failure."""
+    failures: list[Failure] = []
+    for instance in instances:
+        await instance.wait(
+            lambda each=instance: each.is_down or each.state is State.STUCK or each.wanted  # type: ignore[misc]
+        )
+        errand.tell(step_of(instance))
+        if instance.state is State.STUCK:
+            failures.append(Failure(name=instance.name, reason=instance.reason))
+    return failures
+
+
+def require(condition: bool, message: str, hint: str = "") -> None:
+    """Raise `UsageError` unless *condition* holds."""
+    if not condition:
+        raise UsageError(message, hint)

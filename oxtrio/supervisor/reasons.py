@@ -1,0 +1,112 @@
+"""Gathers the evidence for `why`, and lets the policy explain it."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import trio
+
+from oxtrio.model.order import Why
+from oxtrio.model.state import State
+from oxtrio.policy.addresses import address_in_use
+from oxtrio.policy.command import program
+from oxtrio.policy.evidence import Blocker, WhyFacts
+from oxtrio.policy.explain import explain
+from oxtrio.policy.quantities import duration
+from oxtrio.process.instance import Instance
+from oxtrio.supervisor.app import App
+from oxtrio.supervisor.dependencies import default_condition
+from oxtrio.system.listeners import owner_of
+
+VENVS = (".venv", "venv")
+
+
+def facts_of(instance: Instance) -> WhyFacts:
+    """What is known without asking the system."""
+    run, past = instance.run, instance.past
+    alive = run is not None and run.child.alive
+    answer = run.last_answer if run is not None and alive else None
+    life = instance.life
+    return WhyFacts(
+        name=instance.name,
+        state=instance.state,
+        spec=instance.spec,
+        reason=instance.reason,
+        since=duration(max(0.0, time.time() - instance.since)),
+        wanted=instance.wanted,
+        exit=past.exit if past else None,
+        ended_because=past.fault if past else "",
+        lasted=past.lasted if past else None,
+        last_lines=_last_lines(instance),
+        last_health=answer or (past.last_answer if past else None),
+        restarts=instance.restarts,
+        failures=life.streak.failures if life else instance.failures,
+        next_in=max(0.0, instance.next_at - time.time()) if instance.next_at else None,
+        oom=past.oom if past else False,
+        memory_at_end=past.memory if past else None,
+        pid=run.child.pid if run is not None and alive else None,
+    )
+
+
+async def why_of(instance: Instance, apps: Mapping[str, App]) -> Why:
+    """The explanation of one instance. What reads much of /proc happens in a thread."""
+    facts = replace(facts_of(instance), blocked_on=_blocker(instance, apps))
+    if instance.run is not None and not instance.run.child.alive:
+        facts = replace(facts, leftovers=instance.run.left_behind())
+    return explain(await trio.to_thread.run_sync(_investigate, facts, instance.number))
+
+
+def _last_lines(instance: Instance) -> tuple[str, ...]:
+    run, past = instance.run, instance.past
+    if run is not None and run.child.alive and instance.state not in (State.BACKOFF,):
+        return run.tail.lines(20)
+    return past.last_lines if past else ()
+
+
+def _blocker(instance: Instance, apps: Mapping[str, App]) -> Blocker | None:
+    if instance.state is not State.BLOCKED:
+        return None
+    for name, condition in instance.spec.depends_on:
+        app = apps.get(name)
+        if app is not None and f"waits for {name} to" in instance.reason:
+            worst = next((i for i in app.instances if i.state is not State.RUNNING), None)
+            return Blocker(
+                name=name,
+                state=worst.state if worst else State.RUNNING,
+                condition=condition or default_condition(app.spec),
+                reason=worst.reason if worst else "",
+            )
+    return None
+
+
+def _investigate(facts: WhyFacts, number: int) -> WhyFacts:
+    address = address_in_use(facts.last_lines, facts.spec.command)
+    if address is not None:
+        facts = replace(facts, listener=owner_of(address[1], address[0]))
+    return replace(
+        facts,
+        env_file_error=_env_file_error(facts.spec.env_files),
+        in_venv=_in_venv(facts),
+    )
+
+
+def _env_file_error(paths: tuple[str, ...]) -> str:
+    for path in paths:
+        try:
+            with open(path, "rb"):
+                continue
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+    return ""
+
+
+def _in_venv(facts: WhyFacts) -> str:
+    """Where the program of the command is, when it is in a virtual environment beside it."""
+    name = program(facts.spec.command)
+    if not name or "/" in name or facts.spec.venv:
+        return ""
+    for venv in VENVS:
+        if os.access(os.path.join(facts.spec.working_dir, venv, "bin", name), os.X_OK):
+            return venv
+    return ""

@@ -1,0 +1,87 @@
+"""From instances to the frozen rows that `status` shows."""
+
+import hashlib
+import time
+
+from oxtrio.model.exit import signal_name
+from oxtrio.model.spec import AppSpec
+from oxtrio.model.state import ALIVE, State
+from oxtrio.model.status import InstanceStatus, LastExit
+from oxtrio.policy.explain import short_reason
+from oxtrio.policy.quantities import counted
+from oxtrio.process.instance import Instance
+from oxtrio.supervisor.journal import rfc3339
+from oxtrio.supervisor.reasons import facts_of
+
+
+def snapshot(instance: Instance, config: str) -> InstanceStatus:
+    """What *instance* is now. No value of an environment variable is in it."""
+    run, spec = instance.run, instance.spec
+    alive = run is not None and run.child.alive
+    usage = run.last_usage if run is not None and alive else None
+    started = instance.started_at if alive else None
+    return InstanceStatus(
+        name=instance.name,
+        app=spec.name,
+        instance=instance.number,
+        pid=run.child.pid if run is not None and alive else None,
+        status=instance.state,
+        health=_health(instance),
+        cpu_percent=usage.cpu_percent if usage else None,
+        memory_bytes=usage.memory if usage else None,
+        restarts=instance.restarts,
+        uptime_secs=max(0.0, time.time() - started) if started is not None else None,
+        started_at=rfc3339(started) if started is not None else None,
+        exit=_last_exit(instance),
+        reason=_reason(instance),
+        since=rfc3339(instance.since),
+        next_at=rfc3339(instance.next_at) if _waits(instance) else None,
+        listen=(),
+        command=command_text(spec),
+        config=config,
+        tags=spec.tags,
+        version=version_of(spec),
+        wanted=instance.wanted,
+        enabled=spec.enabled,
+        last_health=run.last_answer.text if run is not None and run.last_answer else None,
+        leftover=run.left_behind() if run is not None and not alive else 0,
+    )
+
+
+def version_of(spec: AppSpec) -> str:
+    """A short name for just this spec: another spec has another."""
+    return hashlib.sha256(repr(spec).encode()).hexdigest()[:8]
+
+
+def command_text(spec: AppSpec) -> str:
+    """The command as the oxfile has it; an array as a shell would write it."""
+    return spec.command if isinstance(spec.command, str) else " ".join(spec.command)
+
+
+def _waits(instance: Instance) -> bool:
+    return instance.state is State.BACKOFF and instance.next_at is not None
+
+
+def _health(instance: Instance) -> str:
+    if instance.spec.health is None or instance.state not in ALIVE:
+        return "-"
+    if instance.state is State.UNHEALTHY:
+        return "unhealthy"
+    run = instance.run
+    return "healthy" if run is not None and run.ready else "starting"
+
+
+def _last_exit(instance: Instance) -> LastExit | None:
+    past = instance.past
+    if past is None:
+        return None
+    name = signal_name(past.exit.signal) if past.exit.signal is not None else None
+    return LastExit(code=past.exit.code, signal=name, at=rfc3339(past.at), reason=past.why)
+
+
+def _reason(instance: Instance) -> str:
+    reason, run = short_reason(facts_of(instance)), instance.run
+    if run is None or run.child.alive or instance.state not in (State.EXITED, State.CRASHED):
+        return reason
+    left = run.left_behind()
+    return f"{reason}, {counted(left, 'process')} left" if left else reason

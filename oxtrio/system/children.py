@@ -1,0 +1,180 @@
+"""Our children, and the one reaper that owns every exit.
+
+Whoever else waits steals exit codes, and a stolen exit reads as 0 without an error. So a
+child is spawned synchronously, registered in the same tick, and reaped by nobody else. Two
+manners behind one interface: `owner` for a process of our own (it reaps everything, orphans
+of its runs included) and `guest` (system/guest.py) inside another program.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import trio
+
+from oxtrio.model.exit import Exit
+from oxtrio.system.descriptors import FileLimit
+from oxtrio.system.proc import children_of, stat_of
+from oxtrio.system.spawn import Launch, spawn
+
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+
+
+class Child:
+    """One process that we spawned. Its exit is known when `gone` is set."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        stat = stat_of(pid)
+        self.started = stat.started if stat else 0
+        self.exit: Exit | None = None
+        self.gone = trio.Event()
+        self.paused = False
+        self.on_pause: Callable[[bool], None] | None = None
+        self._sent: set[int] = set()
+        try:
+            self._pidfd: int | None = os.pidfd_open(pid)
+        except OSError:
+            self._pidfd = None  # gVisor, seccomp: signals go by number, before the reaping only
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended yet (a zombie that is not reaped counts as alive)."""
+        return self.exit is None
+
+    def signal(self, number: int) -> bool:
+        """Send a signal to this process alone; False when it is gone. A recycled pid is never hit."""
+        if not self.alive:
+            return False
+        self._sent.add(number)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._pidfd is not None:
+                signal.pidfd_send_signal(self._pidfd, number)
+            else:
+                os.kill(self.pid, number)
+            return True
+        return False
+
+    def signal_group(self, number: int) -> None:
+        """Send a signal to its whole process group, also when it is gone itself."""
+        self._sent.add(number)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._pidfd is not None:
+                with contextlib.suppress(OSError):
+                    # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9: works after the leader is reaped.
+                    signal.pidfd_send_signal(self._pidfd, number, None, 4)
+                    return
+            if self.alive:
+                os.killpg(self.pid, number)
+
+    def close(self) -> None:
+        """Let go of the pidfd; nothing can be sent any more."""
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+
+    def changed(self, status: int) -> bool:
+        """Take note of a wait status; True when it was the end."""
+        if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
+            self.paused = os.WIFSTOPPED(status)
+            if self.on_pause is not None:
+                self.on_pause(self.paused)
+            return False
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            ours = number in self._sent
+            self.exit = Exit(signal=number, core=os.WCOREDUMP(status), sent_by_us=ours)
+        else:
+            self.exit = Exit(code=os.WEXITSTATUS(status))
+        self.gone.set()
+        return True
+
+    def lost(self) -> None:
+        """It ended, and somebody else took its exit."""
+        if self.exit is None:
+            self.exit = Exit()
+            self.gone.set()
+
+
+class Children(Protocol):
+    """All processes that we spawned, whatever the manner of reaping."""
+
+    limit: FileLimit
+
+    def spawn(self, launch: Launch) -> Child:
+        """Start a process, registered before anything else runs. Raises `SpawnFailed`."""
+
+    def orphans(self) -> list[int]:
+        """Processes that became our children because their parent ended."""
+
+    async def wait_reaped(self) -> None:
+        """Return at the next end of a child or orphan. Cancelling has no effect on them."""
+
+
+class Owner:
+    """The reaper of a process that is all ours: `waitpid(-1)`, told by SIGCHLD."""
+
+    def __init__(self) -> None:
+        self.limit = FileLimit()
+        self._children: dict[int, Child] = {}
+        self._reaped = trio.lowlevel.ParkingLot()
+
+    def spawn(self, launch: Launch) -> Child:
+        child = Child(spawn(launch, self.limit))
+        self._children[child.pid] = child
+        return child
+
+    def orphans(self) -> list[int]:
+        return [pid for pid in children_of("self") if pid not in self._children]
+
+    async def wait_reaped(self) -> None:
+        await self._reaped.park()
+
+    async def watch(self, *, task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGCHLD) as arrivals:
+            self._reap()
+            task_status.started()
+            async for _ in arrivals:  # coalesced: one arrival may stand for many ends
+                self._reap()
+
+    def _reap(self) -> None:
+        flags = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
+        while True:
+            try:
+                pid, status = os.waitpid(-1, flags)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            child = self._children.get(pid)
+            if child is not None and child.changed(status):
+                del self._children[pid]
+        self._reaped.unpark_all()
+
+
+@asynccontextmanager
+async def open_owner() -> AsyncIterator[Owner]:
+    """The reaper of this process, which becomes the parent of all orphans of its runs.
+
+    Only in the main thread of a program of our own, before the first child. Cancelling ends the
+    reaping: what still runs then is left to whoever adopts it.
+    """
+    owner = Owner()
+    owner.limit.raise_own()
+    become_subreaper()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(owner.watch)
+        yield owner
+        nursery.cancel_scope.cancel()
+
+
+def become_subreaper() -> bool:
+    """Orphans of our descendants become our children from now on (prctl(2))."""
+    try:
+        return ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    except (OSError, AttributeError):
+        return False

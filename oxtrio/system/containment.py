@@ -1,0 +1,157 @@
+"""Which process belongs to which run, and the end of all of them.
+
+While a leader lives, its run is what stems from it. When it ends, what it leaves behind becomes
+our own child (we are a subreaper), and is attributed by session, by process group, by having
+been seen below the leader before, and last by the marker in its environment.
+"""
+
+import contextlib
+import os
+import signal
+from dataclasses import dataclass, field
+
+from oxtrio.system.children import Child, Children
+from oxtrio.system.proc import ProcessStat, descendants_of, environ_of, program_of, stat_of
+
+MARKER = "OXTRIO_RUN_ID"
+SHELLS = frozenset({"sh", "dash", "bash", "ash", "zsh", "ksh", "busybox", "mksh", "fish"})
+
+Identity = tuple[int, int]
+"""(pid, start time): a recycled pid has another start time."""
+
+
+@dataclass(slots=True, eq=False)
+class Kin:
+    """The processes of one run: its leader, and all that stems from it."""
+
+    run_id: str
+    leader: Child
+    seen: set[Identity] = field(default_factory=set)
+    """Descendants that were below the leader when somebody looked."""
+    told: set[Identity] = field(default_factory=set)
+    """Those that have been sent the stop signal of this stop."""
+
+
+class Containment:
+    """Finds and ends the processes of runs, daemonised ones included."""
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+        self._kin: dict[int, Kin] = {}
+        self._owners: dict[Identity, Kin | None] = {}
+
+    def admit(self, run_id: str, leader: Child) -> Kin:
+        """A new run; from now on what its leader leaves behind is attributed to it."""
+        kin = self._kin[leader.pid] = Kin(run_id, leader)
+        return kin
+
+    def dismiss(self, kin: Kin) -> None:
+        """The run is over: nothing of it is left."""
+        if self._kin.get(kin.leader.pid) is kin:
+            del self._kin[kin.leader.pid]
+        self._owners = {who: owner for who, owner in self._owners.items() if owner is not kin}
+
+    def members(self, kin: Kin) -> list[ProcessStat]:
+        """Every live process of the run, the leader first. Some may be gone a moment later."""
+        roots = [kin.leader.pid] if kin.leader.alive else []
+        roots += self._left_behind(kin)
+        found = [stat_of(pid) for pid in (*roots, *descendants_of(roots))]
+        alive = [stat for stat in found if stat is not None and not stat.dead]
+        kin.seen.update((stat.pid, stat.started) for stat in alive)
+        return alive
+
+    def is_empty(self, kin: Kin) -> bool:
+        """Whether nothing of the run is left."""
+        return not kin.leader.alive and not self._left_behind(kin)
+
+    async def wait_empty(self, kin: Kin) -> None:
+        """Return when nothing of the run is left. Cancelling changes nothing."""
+        while not self.is_empty(kin):
+            await self._children.wait_reaped()
+
+    def tell_main(self, kin: Kin, number: int) -> None:
+        """Send a stop signal to the main process; where that is a shell, to its children too.
+
+        A shell does not pass signals on, so the program that it runs would never hear.
+        """
+        self.members(kin)  # who stems from it is hard to tell once it is gone
+        pids = [kin.leader.pid]
+        if program_of(kin.leader.pid) in SHELLS:
+            pids += [stat.pid for stat in self.members(kin) if stat.parent == kin.leader.pid]
+        for pid in pids:
+            self._tell(kin, pid, number)
+
+    def tell_group(self, kin: Kin, number: int) -> None:
+        """Send a stop signal to every process of the run."""
+        for stat in self.members(kin):
+            self._tell(kin, stat.pid, number)
+
+    def tell_left_behind(self, kin: Kin, number: int) -> None:
+        """Send a stop signal to what has lost its parent and was not told before.
+
+        Their descendants are told by them, as workers are by their master.
+        """
+        for pid in self._left_behind(kin):
+            self._tell(kin, pid, number)
+
+    def kill(self, kin: Kin) -> None:
+        """SIGKILL to everything of the run: its group, and all descendants."""
+        kin.leader.signal_group(signal.SIGKILL)
+        for stat in self.members(kin):
+            if stat.pid == kin.leader.pid:
+                kin.leader.signal(signal.SIGKILL)
+            else:
+                send(stat, signal.SIGKILL)
+
+    def _tell(self, kin: Kin, pid: int, number: int) -> None:
+        stat = stat_of(pid)
+        if stat is None or (stat.pid, stat.started) in kin.told:
+            return
+        kin.told.add((stat.pid, stat.started))
+        # A stopped process only acts on a signal when it is continued.
+        for each in (number, signal.SIGCONT):
+            if pid == kin.leader.pid:
+                kin.leader.signal(each)
+            else:
+                send(stat, each)
+
+    def _left_behind(self, kin: Kin) -> list[int]:
+        return [pid for pid in self._children.orphans() if self._owner(pid) is kin]
+
+    def _owner(self, pid: int) -> Kin | None:
+        stat = stat_of(pid)
+        if stat is None or stat.dead:
+            return None
+        who = (stat.pid, stat.started)
+        if who not in self._owners:
+            self._owners[who] = self._attribute(stat)
+        return self._owners[who]
+
+    def _attribute(self, stat: ProcessStat) -> Kin | None:
+        # A pid stays taken while it names a session or group, so these cannot be recycled.
+        for leader in (stat.session, stat.group):
+            if leader in self._kin:
+                return self._kin[leader]
+        who = (stat.pid, stat.started)
+        for kin in self._kin.values():
+            if who in kin.seen:
+                return kin
+        markers = environ_of(stat.pid).get(MARKER.encode(), b"").decode().split(":")
+        return next((kin for kin in self._kin.values() if kin.run_id in markers), None)
+
+
+def send(stat: ProcessStat, number: int) -> bool:
+    """Send a signal to just this process; False when it is gone. A recycled pid is never hit."""
+    with contextlib.suppress(OSError):
+        try:
+            pidfd = os.pidfd_open(stat.pid)
+        except ProcessLookupError:
+            return False
+        try:
+            now = stat_of(stat.pid)
+            if now is not None and now.started == stat.started:
+                signal.pidfd_send_signal(pidfd, number)
+                return True
+        finally:
+            os.close(pidfd)
+    return False

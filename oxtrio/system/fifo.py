@@ -1,0 +1,126 @@
+"""Pipes for the output of runs, that survive whoever reads them.
+
+A FIFO in the runtime folder, which both sides open read-write: no SIGPIPE when the reader dies,
+no EOF for the reader, and the next supervisor finds it by its name. The reader peeks by tee(2)
+and consumes only what it has written. Without a folder (a read-only container as PID 1): an
+anonymous pipe, with both ends kept open.
+"""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+import trio
+
+SPLICE_F_NONBLOCK = 2  # splice(2)
+CHUNK = 65536
+LARGEST = 1 << 20
+"""Bytes a pipe may grow to; also the longest line that is kept whole."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.tee.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_size_t, ctypes.c_uint)
+_libc.tee.restype = ctypes.c_ssize_t
+
+
+class Scratch:
+    """One pipe into which every peek copies: page references, not bytes. Use is synchronous."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        self._grown = 0
+        self._allowance = _allowance()
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.writing, fcntl.F_SETPIPE_SZ, LARGEST)
+
+    def grow(self, pipe: int) -> None:
+        """Give a pipe that was found full 1 MiB, while all of ours stay under the allowance.
+
+        Beyond a user's limit every later pipe of that user would get 8 KiB (pipe(7)).
+        """
+        size = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+        if size >= LARGEST or self._grown + LARGEST - size > self._allowance:
+            return
+        with contextlib.suppress(OSError):
+            self._grown += fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, LARGEST) - size
+
+    def shrunk(self, size: int) -> None:
+        """A pipe of this size is closed."""
+        self._grown = max(0, self._grown - max(0, size - CHUNK))
+
+    def close(self) -> None:
+        for descriptor in (self.reading, self.writing, self.null):
+            os.close(descriptor)
+
+
+def _allowance() -> int:
+    with contextlib.suppress(OSError, ValueError):
+        pages = int(Path("/proc/sys/fs/pipe-user-pages-soft").read_text())
+        return pages * os.sysconf("SC_PAGE_SIZE") // 4
+    return 0
+
+
+class Pipe:
+    """One stream of one run."""
+
+    def __init__(self, path: str | None, scratch: Scratch) -> None:
+        self.path = path
+        self._scratch = scratch
+        if path is None:
+            self._reading, self.writing = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(self._reading, False)
+        else:
+            os.mkfifo(path, 0o600)
+            # A descendant that changed its user may open /dev/stdout again; nobody else can
+            # reach the folder.
+            os.chmod(path, 0o622)
+            flags = os.O_RDWR | os.O_CLOEXEC
+            self._reading = os.open(path, flags | os.O_NONBLOCK)
+            self.writing = os.open(path, flags)
+        self._size = CHUNK
+
+    def spawned(self) -> None:
+        """The run has its end. An anonymous pipe keeps ours, so that it never reads as closed."""
+        if self.path is not None:
+            os.close(self.writing)
+            self.writing = -1
+
+    def allow(self, uid: int) -> None:
+        """Let the user of the run open its own /dev/stdout (an anonymous pipe has an owner)."""
+        if self.path is None:
+            os.fchown(self.writing, uid, -1)
+
+    def peek(self) -> bytes:
+        """A copy of what is waiting, at most 1 MiB; empty when nothing is. Nothing is consumed."""
+        copied = _libc.tee(self._reading, self._scratch.writing, self._size, SPLICE_F_NONBLOCK)
+        if copied < 0:
+            code = ctypes.get_errno()
+            if code in (errno.EAGAIN, errno.EINTR):
+                return b""
+            raise OSError(code, os.strerror(code))
+        if copied >= self._size:
+            self._scratch.grow(self._reading)
+            self._size = fcntl.fcntl(self._reading, fcntl.F_GETPIPE_SZ)
+        return os.read(self._scratch.reading, copied) if copied else b""
+
+    def consume(self, count: int) -> None:
+        """Take out the first *count* bytes of what was peeked."""
+        while count > 0:
+            count -= os.splice(self._reading, self._scratch.null, count)
+
+    async def wait_readable(self) -> None:
+        """Return when something is waiting. Cancelling consumes nothing."""
+        await trio.lowlevel.wait_readable(self._reading)
+
+    def close(self) -> None:
+        """Close our ends; the name goes too. What was not consumed is lost."""
+        self._scratch.shrunk(self._size)
+        os.close(self._reading)
+        if self.writing >= 0:
+            os.close(self.writing)
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)

@@ -1,0 +1,62 @@
+"""The reaper inside another program: it waits for its own pids only.
+
+No subreaper, no signal handler, no `waitpid(-1)`: the host program's own children are none of
+our business. Orphans of a run are found by their session, not by parentage.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from oxtrio.system.children import Child
+from oxtrio.system.descriptors import FileLimit
+from oxtrio.system.proc import all_pids
+from oxtrio.system.spawn import Launch, spawn
+
+
+class Guest:
+    """Each child is waited for by its pidfd, in a task of its own."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.limit = FileLimit()
+        self._nursery = nursery
+        self._living: set[Child] = set()
+        self._reaped = trio.lowlevel.ParkingLot()
+
+    def spawn(self, launch: Launch) -> Child:
+        child = Child(spawn(launch, self.limit))
+        self._living.add(child)
+        self._nursery.start_soon(self._wait, child, os.pidfd_open(child.pid))
+        return child
+
+    def orphans(self) -> list[int]:
+        # Not ours by parentage, so everything is a candidate; attribution sorts them out.
+        mine = {child.pid for child in self._living}
+        return [pid for pid in all_pids() if pid not in mine and pid != os.getpid()]
+
+    async def wait_reaped(self) -> None:
+        # Ends of processes that are not our children are told to nobody here.
+        with trio.move_on_after(0.1):
+            await self._reaped.park()
+
+    async def _wait(self, child: Child, pidfd: int) -> None:
+        try:
+            await trio.lowlevel.wait_readable(pidfd)
+            _, status = os.waitpid(child.pid, os.WNOHANG)
+            child.changed(status)
+        except ChildProcessError:
+            child.lost()
+        finally:
+            os.close(pidfd)
+            self._living.discard(child)
+            self._reaped.unpark_all()
+
+
+@asynccontextmanager
+async def open_guest() -> AsyncIterator[Guest]:
+    """A reaper for use inside somebody else's Trio program. Cancelling ends the waiting."""
+    async with trio.open_nursery() as nursery:
+        yield Guest(nursery)
+        nursery.cancel_scope.cancel()

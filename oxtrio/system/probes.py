@@ -1,0 +1,71 @@
+"""Health probes of endpoints: http, https, tcp and unix.
+
+Each opens a new connection and is over after `timeout`, whatever the other side does.
+"""
+
+import os
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+import h11
+import trio
+
+from oxtrio.model.health import Answer
+from oxtrio.model.spec import HealthSpec
+from oxtrio.system.lookup import open_tcp
+from oxtrio.system.probe_http import ask_http
+
+
+async def probe(endpoint: str, spec: HealthSpec) -> Answer:
+    """Whether *endpoint* is well, within the timeout of *spec*.
+
+    Everything that a server or a network can do wrong is an answer, never an exception.
+    Cancelling closes the connection at once.
+    """
+    with trio.move_on_after(spec.timeout):
+        try:
+            return await _ask(endpoint, spec)
+        except (OSError, trio.BrokenResourceError) as error:
+            return Answer(False, describe(error))
+        except h11.RemoteProtocolError as error:
+            return Answer(False, f"protocol error: {error}")
+        except (ValueError, h11.LocalProtocolError) as error:  # a URL or a name that cannot be one
+            return Answer(False, f"bad endpoint: {error}")
+    return Answer(False, f"timed out after {spec.timeout:g} s")
+
+
+async def _ask(endpoint: str, spec: HealthSpec) -> Answer:
+    parts = urlsplit(endpoint)
+    if parts.scheme in ("http", "https"):
+        return await ask_http(endpoint, spec.status)
+    if parts.scheme == "tcp":
+        if not parts.hostname or not parts.port:
+            raise ValueError(f"'{endpoint}' names no host and port")
+        stream = await open_tcp(parts.hostname, parts.port)
+    elif parts.scheme == "unix":
+        stream = await trio.open_unix_socket(parts.path)
+    else:
+        raise ValueError(f"'{endpoint}' is neither http, https, tcp nor unix")
+    await trio.aclose_forcefully(stream)
+    return Answer(True, "connected")
+
+
+def describe(error: OSError | trio.BrokenResourceError) -> str:
+    """*error* as an operator would name it: `connection refused`."""
+    cause: BaseException | None = error
+    if isinstance(error, trio.BrokenResourceError):
+        cause = error.__cause__
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return f"certificate verify failed: {cause.verify_message}"
+        case ssl.SSLError():
+            return f"TLS error: {(cause.reason or str(cause)).replace('_', ' ').lower()}"
+        case socket.gaierror():
+            return f"cannot look up the host: {cause.strerror}"
+        case OSError(errno=int(number)):
+            text = os.strerror(number)  # trio adds the address to its own text
+            return text[0].lower() + text[1:]
+        case None:
+            return "connection lost"
+    return str(cause) or type(cause).__name__

@@ -1,0 +1,54 @@
+"""Signals to the supervisor itself."""
+
+import contextlib
+import signal
+from collections.abc import Iterable
+from signal import Signals
+
+STOP = frozenset({Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT})
+RELOAD = Signals.SIGHUP
+UNUSED = frozenset(
+    {Signals.SIGUSR1, Signals.SIGUSR2, Signals.SIGALRM, Signals.SIGVTALRM, Signals.SIGPROF}
+    | {Signals.SIGIO, Signals.SIGPWR, Signals.SIGSTKFLT}
+)
+"""Would end the process by default, and mean nothing to a supervisor."""
+
+EARLY = frozenset({*STOP, RELOAD, Signals.SIGCHLD, Signals.SIGUSR1, Signals.SIGUSR2})
+
+
+def block_early() -> None:
+    """Hold signals back until somebody listens. As PID 1 they would be lost for ever.
+
+    The first thing that a supervisor does, before anything slow is imported.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, EARLY)
+
+
+def unblock() -> None:
+    """Let them come: the receivers are there. Before the first spawn, as the mask is inherited."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def reset_dispositions() -> None:
+    """Undo what was inherited as ignored (nohup, a shell's &), and survive what is not for us.
+
+    Handlers, unlike ignored signals, are reset in every program that we start.
+    """
+    for number in signal.valid_signals():
+        if number in (Signals.SIGKILL, Signals.SIGSTOP, Signals.SIGPIPE, Signals.SIGXFSZ):
+            continue
+        with contextlib.suppress(OSError, ValueError):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+    _survive(UNUSED)
+    _survive(range(signal.SIGRTMIN, signal.SIGRTMAX + 1))
+
+
+def _survive(numbers: Iterable[int]) -> None:
+    for number in numbers:
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, _do_nothing)
+
+
+def _do_nothing(*_: object) -> None:
+    pass

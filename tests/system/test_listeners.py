@@ -1,0 +1,99 @@
+"""Who listens."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oxtrio.system import listeners
+from oxtrio.system.listeners import owner_of, unix_owner
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("host", [None, "127.0.0.1", "0.0.0.0", "::", "localhost"])
+def test_a_listener_is_named(listening: int, host: str | None):
+    found = owner_of(listening, host)
+
+    assert found is not None
+    assert found.address == f"127.0.0.1:{listening}"
+    assert (found.pid, found.uid) == (os.getpid(), os.getuid())
+    assert Path(sys.executable).name in found.command
+    assert found.name
+
+
+def test_a_listener_on_another_address_is_not_in_the_way(listening: int):
+    assert owner_of(listening, "127.0.0.2") is None
+
+
+def test_a_listener_on_all_addresses_is_in_the_way_of_each():
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        port = server.getsockname()[1]
+
+        found = owner_of(port, "127.0.0.1")
+
+    assert found is not None
+    assert found.address == f"0.0.0.0:{port}"
+
+
+def test_a_listener_on_ipv6_is_named():
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        port = server.getsockname()[1]
+
+        found = owner_of(port, "::1")
+
+    assert found is not None
+    assert found.address == f"[::1]:{port}"
+
+
+def test_a_socket_that_is_bound_but_does_not_listen_is_no_listener():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+
+        assert owner_of(bound.getsockname()[1]) is None
+
+
+def test_a_listener_that_may_not_be_looked_at_is_named_by_its_user(
+    listening: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(listeners, "all_pids", list)
+
+    found = owner_of(listening)
+
+    assert found is not None
+    assert (found.pid, found.uid, found.name) == (None, os.getuid(), "")
+
+
+def test_the_listener_on_a_unix_socket_is_named(tmp_path: Path):
+    path = str(tmp_path / "app sock")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        assert unix_owner(path) is None
+        server.listen()
+
+        found = unix_owner(path)
+
+    assert found is not None
+    assert (found.address, found.pid, found.uid) == (path, os.getpid(), os.getuid())
+    assert unix_owner(path) is None
+
+
+@pytest.mark.parametrize(
+    ("digits", "host"),
+    [
+        ("0100007F", "127.0.0.1"),
+        ("00000000", "0.0.0.0"),
+        ("00000000000000000000000001000000", "::1"),
+        ("0000000000000000FFFF00000100007F", "127.0.0.1"),
+    ],
+)
+@pytest.mark.skipif(sys.byteorder != "little", reason="the kernel prints in its own order")
+def test_addresses_are_read_as_the_kernel_prints_them(digits: str, host: str):
+    assert listeners._host(digits) == host
