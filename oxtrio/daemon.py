@@ -6,10 +6,10 @@ last app is gone and the last reply is sent; monitors end when the stopping begi
 """
 
 import os
-import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from signal import Signals
 
@@ -24,7 +24,8 @@ from oxtrio.logs.store import LogStore, open_store
 from oxtrio.model.order import Order, Step, SupervisorStatus, Verb
 from oxtrio.model.spec import Config
 from oxtrio.monitors.health import watch_health
-from oxtrio.monitors.usage import Viewers, watch_usage
+from oxtrio.monitors.usage import watch_usage
+from oxtrio.monitors.viewers import Viewers
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.project.folders import Folders
 from oxtrio.project.locate import Project
@@ -54,6 +55,8 @@ class Setup:
     environ: Mapping[str, str] = field(repr=False)
     say: Callable[[str], None]
     """Takes a line for the operator: the terminal, or supervisor.log."""
+    default_logs: str | None = None
+    """Folder of the logs that the oxfile does not place; None: such output is only shown."""
     names: tuple[str, ...] = ()
     start: bool = False
     """Start the apps at once, and end when they have all ended (`run`)."""
@@ -64,10 +67,11 @@ class Setup:
 
 async def run_daemon(setup: Setup) -> int:
     """Run everything until told to stop; the exit code. Cancelling stops all apps first."""
+    signals.reset_dispositions()
     await _end_what_a_crash_left(setup)
     async with AsyncExitStack() as outer:
         children = await outer.enter_async_context(open_owner())
-        logs = await outer.enter_async_context(open_store(setup.folders.logs, setup.say))
+        logs = await outer.enter_async_context(open_store(setup.default_logs, setup.say))
         supervisor = _supervisor_of(setup, children, logs)
         viewers = Viewers()
         ending = Ending(
@@ -80,7 +84,7 @@ async def run_daemon(setup: Setup) -> int:
                 await outer.enter_async_context(_showing(setup.display))
             async with open_supervisor(supervisor):
                 control = await top.start(
-                    serve_control, setup.folders.address, supervisor, supervisor.report
+                    serve_control, setup.folders.socket, supervisor, supervisor.report
                 )
                 await top.start(_obey_signals, setup, supervisor)
                 signals.unblock()
@@ -223,7 +227,7 @@ def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervis
         read_env_file=read_env_file,
         project=project.name or project.identity,
         config=project.files[0] if project.files else "",
-        socket=folders.address,
+        socket=folders.socket,
         runs=folders.runs,
     )
     journal = Journal(folders.events, time.time)
@@ -254,8 +258,6 @@ def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervis
 
 def _report_bug(setup: Setup, journal: Journal, what: str, bug: BaseException) -> None:
     """A bug that was survived: once in the log with its traceback, and as an event."""
-    import traceback
-
     journal.record("", "internal-error", reason=f"{what}: {bug!r}")
     setup.say(f"internal error: {what}\n{''.join(traceback.format_exception(bug)).rstrip()}")
 
@@ -268,8 +270,3 @@ async def _showing(display: Display) -> AsyncIterator[None]:
         yield
         nursery.cancel_scope.cancel()
 
-
-def to_stderr(text: str) -> None:
-    """A line for the operator; a terminal that is gone is no reason to fail."""
-    with suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)

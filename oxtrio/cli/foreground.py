@@ -23,9 +23,9 @@ class Manner:
 
 def run(target: Target, manner: Manner) -> NoReturn:
     """Run the project until it ends; ends the command with its exit code."""
-    project = target.locate(for_run=True)
+    project = None if manner.command else target.locate_for_run(manner.command)
     # Here and nowhere else: Trio costs more than all that other commands do.
-    from oxtrio.daemon import RunRequest, run_foreground
+    from oxtrio.startup import RunRequest, run_foreground
 
     request = RunRequest(
         project=project,

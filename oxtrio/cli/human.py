@@ -35,10 +35,3 @@ def span(seconds: float | None) -> str:
 def seconds(value: float) -> str:
     """`30 s`, `2.5 s`."""
     return f"{value:g} s"
-
-
-def listing(names: list[str], limit: int = 8) -> str:
-    """`api, worker`; from the ninth on `and 12 more`."""
-    if len(names) <= limit:
-        return ", ".join(names)
-    return ", ".join(names[:limit]) + f" and {len(names) - limit} more"

@@ -1,25 +1,21 @@
 """Oxfiles and projects, looked at without touching anything."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from oxtrio.cli import human
+from oxtrio.cli.environment import environ
 from oxtrio.cli.target import Target
 from oxtrio.cli.terminal import note
 from oxtrio.errors import ConfigError
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningProject:
-    """One line of `oxtrio ls`."""
-
-    id: str
-    pid: int | None
-    uptime: str
-    oxfile: str
+if TYPE_CHECKING:
+    from oxtrio.project.folders import RunningProject
 
 
-HEADS = ("PROJECT", "PID", "UPTIME", "OXFILE")
+HEADS = ("PROJECT", "PID", "APPS", "OXFILE")
 
 
 def validate(target: Target, *, strict: bool) -> None:
@@ -27,7 +23,7 @@ def validate(target: Target, *, strict: bool) -> None:
     from oxtrio.project.preflight import findings, longest_stop
 
     config = target.config()
-    found = [*config.warnings, *findings(config, target.environ())]
+    found = [*config.warnings, *findings(config, environ)]
     if strict and found:
         raise ConfigError(f"{len(found)} warnings", problems=tuple(found))
     for finding in found:
@@ -38,15 +34,20 @@ def validate(target: Target, *, strict: bool) -> None:
     print(f"a full stop takes at most {human.seconds(longest_stop(config))}")
 
 
-def running_projects() -> list[RunningProject]:
-    return []
-
-
 def project_table(projects: Sequence[RunningProject]) -> list[str]:
     """One line per project, heads first."""
-    rows = [HEADS, *((p.id, str(p.pid or "-"), p.uptime, p.oxfile) for p in projects)]
+    rows = [HEADS, *(_row(each) for each in projects)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(text.ljust(size) for text, size in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def _row(project: RunningProject) -> tuple[str, ...]:
+    return (
+        project.name or project.id,
+        str(project.pid or "-"),
+        str(project.apps or "-"),
+        " + ".join(project.files) or "-",
+    )

@@ -5,11 +5,11 @@ import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
-from os import environ
 from typing import Any
 
 import typer
 
+from oxtrio.cli.environment import environ
 from oxtrio.cli.grammar import app
 from oxtrio.cli.terminal import note, plain
 from oxtrio.cli.verbs import LATER_OPTIONS, modules_for

@@ -40,8 +40,8 @@ def show(target: Target, query: LogQuery, look: Look) -> None:
     except DaemonUnreachable:
         raise
     except NotRunning as error:
-        where = f"the logs are in {target.folders().state}/logs"
-        raise NotRunning(error.message, hint=where) from None
+        kept = target.folders().logs
+        raise NotRunning(error.message, hint=f"the logs are in {kept}") from None
 
 
 def write(lines: Iterator[LogLine], shape: Shape, *, at_once: bool) -> None:

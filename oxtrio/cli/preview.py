@@ -15,8 +15,8 @@ def check_names(config: Config, names: Sequence[str]) -> None:
     for name in names:
         if not any(selects(name, app) for app in config.apps):
             near = get_close_matches(name.partition(":")[0], known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"apps: {', '.join(known)}"
-            raise NotFound(f"no app '{name}' in {config.files[0]}", hint=hint)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+            raise NotFound(f"no app named '{name}'", hint=hint)
 
 
 def selects(name: str, app: AppSpec) -> bool:
@@ -32,10 +32,11 @@ def selects(name: str, app: AppSpec) -> bool:
 def would_start(config: Config, names: Sequence[str]) -> str:
     """`Would start: api (×2 instances), worker`, dependencies included."""
     apps = {app.name: app for app in config.apps}
+    every = not names or "all" in names
     wanted = [
         app.name
         for app in config.apps
-        if (any(selects(name, app) for name in names) if names else app.enabled)
+        if (app.enabled if every else any(selects(name, app) for name in names))
     ]
     graph = {app.name: [need for need, _ in app.depends_on] for app in config.apps}
     told = [_told(apps[name]) for name in with_dependencies(wanted, graph)]

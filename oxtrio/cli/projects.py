@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from oxtrio.cli import inspection
+from oxtrio.cli.environment import environ
 from oxtrio.cli.grammar import target_of, verb
 from oxtrio.cli.options import Json
 
@@ -33,7 +34,9 @@ def schema() -> None:
 @verb("ls", examples="oxtrio ls\noxtrio -p shop status")
 def ls(json: Json = False) -> None:
     """List every running project of this user."""
-    found = inspection.running_projects()
+    from oxtrio.project.folders import running
+
+    found = running(environ)
     if json:
         print(jsonlib.dumps([asdict(project) for project in found], indent=2))
     else:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+import time
 from dataclasses import dataclass
-from os import environ
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from oxtrio.cli.environment import environ
 
 if TYPE_CHECKING:
     from oxtrio.control.client import Client
     from oxtrio.model.spec import Config, Pairs
     from oxtrio.project.folders import Folders
     from oxtrio.project.locate import Project
+
+LOOK_EVERY = 0.01
+"""Seconds between two looks at whether a supervisor is gone: nothing could tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +31,23 @@ class Target:
         """This target with what was given at another place of the command line."""
         return Target((*self.configs, *(configs or ())), name or self.name)
 
-    def environ(self) -> Mapping[str, str]:
-        """The caller's environment."""
-        return environ
-
     def environment(self) -> Pairs:
-        """The same, to be sent: `--update-env`."""
+        """The caller's environment, to be sent: `--update-env`."""
         return tuple(sorted(environ.items()))
 
-    def locate(self, *, for_run: bool = False) -> Project:
+    def locate(self) -> Project:
         """The project; an OxtrioError that says where was looked when there is none."""
         from oxtrio.project.locate import locate
 
-        return locate(self.configs, self.name, environ, for_run=for_run)
+        return locate(self.configs, self.name, environ)
+
+    def locate_for_run(self, command: tuple[str, ...]) -> Project:
+        """The project of `run`; with a *command*, one of its own without any oxfile."""
+        from oxtrio.project.locate import ad_hoc, locate
+
+        if command:
+            return ad_hoc(command, environ)
+        return locate(self.configs, self.name, environ, for_run=True)
 
     def folders(self) -> Folders:
         """Where the project lives."""
@@ -61,9 +69,7 @@ class Target:
 
     def is_running(self) -> bool:
         """Whether a supervisor serves the project."""
-        from oxtrio.project.lock import is_held
-
-        return is_held(self.folders().lock)
+        return self.folders().is_served
 
     def launch(self) -> None:
         """Start its supervisor in the background; an OxtrioError with the reason if it cannot."""
@@ -73,9 +79,12 @@ class Target:
 
     def wait_gone(self, patience: float) -> bool:
         """Whether its supervisor has ended, within *patience* seconds."""
-        from oxtrio.project.lock import wait_free
-
-        return wait_free(self.folders().lock, patience)
+        end = time.monotonic() + patience
+        while self.is_running():
+            if time.monotonic() > end:
+                return False
+            time.sleep(LOOK_EVERY)
+        return True
 
     def command(self, words: str) -> str:
         """`oxtrio -c PATH words`: what an operator can type for the same project."""

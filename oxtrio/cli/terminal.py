@@ -3,8 +3,9 @@
 import shutil
 import sys
 from collections.abc import Mapping
-from os import environ
 from typing import TextIO
+
+from oxtrio.cli.environment import environ
 
 COLOURS = {
     "red": "31",

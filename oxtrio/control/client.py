@@ -51,7 +51,10 @@ class Client:
             path = resources.enter_context(unixsocket.reachable(self.address))
             # One connection per request: none that the supervisor is just closing is reused.
             limits = httpx.Limits(max_keepalive_connections=0)
-            transport = httpx.HTTPTransport(uds=path, verify=False, trust_env=False, limits=limits)
+            # Retried is only the connecting: the queue of the listener may be full for a moment.
+            transport = httpx.HTTPTransport(
+                uds=path, verify=False, trust_env=False, limits=limits, retries=2
+            )
             self._http = resources.enter_context(
                 httpx.Client(
                     transport=transport,
@@ -149,7 +152,9 @@ class Client:
         except httpx.TransportError as error:
             # Says so where nobody listens any more.
             unixsocket.find_listener(self.address, self._patience)
-            raise ProtocolError(f"the supervisor broke off its answer: {error}") from None
+            raise ProtocolError(
+                f"the supervisor broke off its answer: {error}", hint="see: oxtrio events"
+            ) from None
 
     def _check_owner(self) -> None:
         """Anybody can listen on an abstract address that is free; its folder keeps a path."""

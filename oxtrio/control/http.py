@@ -162,12 +162,13 @@ class Conversation:
         if close:
             headers.append(("connection", "close"))
         head = self._head(reply.status, reply.content_type, headers)
-        if not await self._send(head):
-            return
+        # The head goes with the first piece in one packet, which mostly is the only one.
+        packet: list[h11.Event] = [head]
         for piece in () if self._head_only else _pieces(reply.body):
-            if not await self._send(h11.Data(data=piece)):
+            if not await self._send(*packet, h11.Data(data=piece)):
                 return
-        await self._send(h11.EndOfMessage())
+            packet = []
+        await self._send(*packet, h11.EndOfMessage())
 
     async def _send_stream(self, stream: Stream, outbox: Outbox) -> None:
         if refusal := await outbox.wait_open():
@@ -196,9 +197,9 @@ class Conversation:
         phrase = HTTPStatus(status).phrase
         return h11.Response(status_code=status, headers=[*ours, *headers], reason=phrase)
 
-    async def _send(self, event: h11.Event) -> bool:
-        """Whether the client took it, in time."""
-        data = self._peer.send(event)
+    async def _send(self, *events: h11.Event) -> bool:
+        """Whether the client took them, in time."""
+        data = b"".join(self._peer.send(event) or b"" for event in events)
         with trio.move_on_after(self._bounds.send):
             try:
                 if data:

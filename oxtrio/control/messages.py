@@ -123,26 +123,15 @@ def _table(plain: object) -> dict[str, object]:
 
 def _dump(plain: object) -> bytes:
     try:
-        return _dumps(plain, ensure_ascii=False).encode()
+        return _READABLE.encode(plain).encode()
     except UnicodeEncodeError:
         # A path or variable that is no UTF-8 holds lone surrogates; escaped they survive.
-        return _dumps(plain, ensure_ascii=True).encode()
-
-
-def _dumps(plain: object, *, ensure_ascii: bool) -> str:
-    return json.dumps(plain, ensure_ascii=ensure_ascii, allow_nan=False, separators=(",", ":"))
+        return _ASCII.encode(plain).encode()
 
 
 def _load(data: bytes) -> object:
-    # The standard reader takes UTF-16, NaN and duplicate keys (the last wins) without a
-    # word, and answers deep nesting with an error that is no ValueError.
     try:
-        plain: object = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-        )
+        plain: object = _STRICT.decode(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise ProtocolError("not valid UTF-8") from None
     except RecursionError:
@@ -167,3 +156,13 @@ def _finite(text: str) -> float:
     if not isfinite(number := float(text)):
         raise ValueError("a number is too large")
     return number
+
+
+_READABLE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ASCII = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+# Left to itself the reader takes UTF-16, NaN and duplicate keys (the last wins) without a
+# word, and answers deep nesting with an error that is no ValueError.
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+)

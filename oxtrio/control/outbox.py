@@ -96,10 +96,18 @@ class Outbox:
         """All that waits, at least one line; nothing at the end. Safe to cancel."""
         while not (self._waiting or self._closed):
             await self._changed.wait()
+        await self._gather()
         taken = bytes(self._waiting)
         self._waiting.clear()
         self._change()
         return taken
+
+    async def _gather(self) -> None:
+        """Wait while lines come one upon the other: a packet for each costs most of the time."""
+        before = 0
+        while before < len(self._waiting) <= FULL and not self._closed:
+            before = len(self._waiting)
+            await trio.lowlevel.checkpoint()
 
     def _add(self, kind: str, line: bytes, ident: str) -> None:
         self._waiting += self._style.frame(kind, line, ident)

@@ -94,7 +94,9 @@ def find(routes: Sequence[Route], request: Request) -> Found | Reply:
 
 def _wrong_method(request: Request, methods: set[str]) -> Reply:
     allowed = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
-    error = UsageError(f"{request.path} does not take {request.method}", hint=f"use {allowed}")
+    error = UsageError(
+        f"{request.path[:200]} does not take {request.method}", hint=f"use {allowed}"
+    )
     reply = error_reply(error, HTTPStatus.METHOD_NOT_ALLOWED)
     return replace(reply, headers=(("allow", allowed),))
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import trio
 
@@ -13,6 +14,14 @@ BACKLOG = 1024 * 1024
 RECENT_BYTES = 64 * 1024
 RECENT_CHUNKS = 512
 
+class Follower(Protocol):
+    """Somebody who is told at once; it must neither wait nor raise."""
+
+    def wants(self, app: str, instance: int, /) -> bool: ...
+
+    def put(self, chunk: Chunk, /) -> None: ...
+
+
 Wants = Callable[[str, int], bool]
 """Whether a follower wants the output of this app and instance."""
 
@@ -21,13 +30,17 @@ class Hub:
     """One writer, many followers."""
 
     def __init__(self) -> None:
-        self.followers: list[_Follower] = []
+        self.followers: list[Follower] = []
 
     def publish(self, chunk: Chunk) -> None:
         """Hand *chunk* to all who want it. Never waits."""
         for follower in self.followers:
             if follower.wants(chunk.app, chunk.instance):
                 follower.put(chunk)
+
+    def attach(self, follower: Follower) -> None:
+        """Tell *follower* of everything from now on, for as long as the hub lives."""
+        self.followers.append(follower)
 
     @contextmanager
     def follow(

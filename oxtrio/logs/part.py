@@ -1,20 +1,22 @@
 """One file of a track, open for reading: its lines, from either end, and who wrote them."""
 
 import errno
-import gzip
 import os
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from oxtrio.errors import OxtrioError
 from oxtrio.logs.backlog import LINE_MAX
 from oxtrio.logs.index import Record, Writer
 from oxtrio.logs.records import Records
+from oxtrio.logs.rotation import PACKED
 
 _BLOCK = 256 * 1024
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class Placed(NamedTuple):
@@ -32,13 +34,13 @@ class Part:
     said to have written it.
     """
 
-    def __init__(self, data: int, index: int, writer: Writer, end: int | None) -> None:
-        found = os.fstat(data)
-        self._data = data
-        self._index = index
-        self.written_at = found.st_mtime
-        size = found.st_size if end is None else min(end, found.st_size)
-        self._records = Records(index, size, Record(0, found.st_mtime, writer))
+    def __init__(
+        self, opened: "Opened", writer: Writer, end: int | None, written_at: float
+    ) -> None:
+        size = os.fstat(opened.log).st_size
+        size = size if end is None else min(end, size)
+        self._opened = opened
+        self._records = Records(opened.records, size, Record(0, written_at, writer))
 
     def bounds(self, since: float | None, until: float | None) -> tuple[int, int]:
         """The bytes that were written between."""
@@ -64,9 +66,7 @@ class Part:
             yield Placed(offset, said, line)
 
     def close(self) -> None:
-        os.close(self._data)
-        if self._index >= 0:
-            os.close(self._index)
+        close_files(self._opened)
 
     def _lines(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         held = b""
@@ -96,7 +96,7 @@ class Part:
                 if line or offset < end:
                     yield offset, line
                 offset -= 1
-            while len(held) >= LINE_MAX:
+            while len(held) > LINE_MAX:
                 yield before + len(held) - LINE_MAX, held[-LINE_MAX:]
                 held = held[:-LINE_MAX]
             position = before
@@ -104,31 +104,71 @@ class Part:
             yield start, held
 
     def _read(self, start: int, end: int) -> bytes:
-        return os.pread(self._data, min(_BLOCK, end - start), start)
+        return os.pread(self._opened.log, min(_BLOCK, end - start), start)
 
 
-def open_part(name: str, index_name: str, writer: Writer, end: int | None) -> Part:
-    """Open the log *name*. Raises OSError; one that is not a regular file is not opened."""
+class Opened(NamedTuple):
+    """The descriptors of a log file and of its index (-1: it has none)."""
+
+    log: int
+    records: int
+    packed: bool
+
+
+def open_files(name: str, index_name: str) -> Opened:
+    """Open the log *name*. Raises OSError, also where it is not a regular file."""
     data = _open(name)
-    try:
-        if not stat.S_ISREG(os.fstat(data).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        index = -1
-        with suppress(OSError):
-            index = _open(index_name)
-        return Part(data, index, writer, end)
-    except BaseException:
+    if not stat.S_ISREG(os.fstat(data).st_mode):
         os.close(data)
-        raise
+        raise OSError(errno.EINVAL, "not a regular file", name)
+    index = -1
+    with suppress(OSError):
+        index = _open(index_name)
+    return Opened(data, index, name.endswith(PACKED))
 
 
-def unpacked(name: str) -> int:
-    """A descriptor of what the gzip file *name* holds. Raises OSError where it is gone.
+def close_files(opened: Opened) -> None:
+    """The opposite of `open_files`."""
+    for fd in (opened.log, opened.records):
+        if fd >= 0:
+            os.close(fd)
 
-    It is unpacked to an unnamed temporary file: a compressed file can only be read from its
-    beginning. What is damaged is read as far as possible.
-    """
-    raise NotImplementedError
+
+def part_of(opened: Opened, writer: Writer, end: int | None) -> Part:
+    """A part that owns the descriptors of *opened*; what is packed is unpacked."""
+    if not opened.packed:
+        return Part(opened, writer, end, os.fstat(opened.log).st_mtime)
+    try:
+        plain = _unpacked(opened.log)
+    except OSError as error:
+        close_files(opened)
+        raise OxtrioError(
+            f"cannot unpack an old log: {error.strerror or error}",
+            hint="--since leaves old logs out; TMPDIR names a folder with more room",
+        ) from None
+    written_at = os.fstat(opened.log).st_mtime
+    os.close(opened.log)
+    return Part(Opened(plain, opened.records, False), writer, end, written_at)
+
+
+def _unpacked(packed: int) -> int:
+    """What a gzip file holds, in an unnamed file: packed, it could only be read forward."""
+    with tempfile.TemporaryFile() as plain:
+        # A damaged end is not worth more than all that stands before it.
+        with suppress(zlib.error):
+            _unpack(packed, plain)
+        plain.flush()
+        return os.dup(plain.fileno())
+
+
+def _unpack(packed: int, plain: IO[bytes]) -> None:
+    unzip = zlib.decompressobj(_GZIP)
+    while block := os.read(packed, _BLOCK):
+        while block:
+            plain.write(unzip.decompress(block, _BLOCK))
+            block = unzip.unconsumed_tail
+            if unzip.eof:  # another may follow: gzip files may be put together
+                block, unzip = unzip.unused_data, zlib.decompressobj(_GZIP)
 
 
 def _open(name: str) -> int:

@@ -2,25 +2,29 @@
 
 import errno
 import os
+import re
 import stat
 from contextlib import suppress
 
 from oxtrio.logs.backlog import LINE_MAX
 
 _SPECIAL = ("/dev/", "/proc/")
+_OWN = re.compile(r"(?:/dev|/proc/self)/(stdout|stderr|fd/[0-9]+)")
+_STANDARD = {"stdout": 1, "stderr": 2}
 _FOLDER_MODE, _FILE_MODE = 0o755, 0o640
 
 
 class Target:
     """An open file: a *regular* one is rotated and indexed, any other is only written to."""
 
-    __slots__ = ("fd", "inode", "regular", "size")
+    __slots__ = ("_shared", "fd", "inode", "regular", "size")
 
-    def __init__(self, fd: int, *, regular: bool) -> None:
+    def __init__(self, fd: int, *, regular: bool, shared: bool = False) -> None:
         found = os.fstat(fd)
         if regular and not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EBUSY, "it was replaced while it was opened")
         self.fd = fd
+        self._shared = shared
         self.regular = regular
         self.inode = found.st_ino
         self.size = found.st_size if regular else 0
@@ -32,9 +36,9 @@ class Target:
         """
         done, failed = 0, None
         try:
-            done = os.write(self.fd, data)
+            done = self._write(data)
             while done < len(data):
-                done += os.write(self.fd, memoryview(data)[done:])
+                done += self._write(memoryview(data)[done:])
         except OSError as error:
             failed = error
             if done and self.regular and self._undo(done):
@@ -51,6 +55,12 @@ class Target:
         start = max(0, self.size - LINE_MAX)
         tail = os.pread(self.fd, self.size - start, start)
         return tail[tail.rfind(b"\n") + 1 :]
+
+    def _write(self, data: bytes | memoryview) -> int:
+        if self._shared:
+            # Others use this open file description: it keeps its mode, only we do not wait.
+            return os.pwritev(self.fd, [data], -1, os.RWF_NOWAIT)
+        return os.write(self.fd, data)
 
     def _undo(self, done: int) -> bool:
         with suppress(OSError):
@@ -71,12 +81,24 @@ def open_target(path: str) -> Target:
     # file description is our own, nobody else's reads or writes change by it.
     flags = os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     flags |= os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW if regular else os.O_WRONLY
-    fd = os.open(path, flags, _FILE_MODE)
+    own = _own_socket(path)
+    fd = os.open(path, flags, _FILE_MODE) if own is None else os.dup(own)
     try:
-        return Target(fd, regular=regular)
+        return Target(fd, regular=regular, shared=own is not None)
     except BaseException:
         os.close(fd)
         raise
+
+
+def _own_socket(path: str) -> int | None:
+    """The descriptor that *path* names where it is a socket, as stdout is under systemd.
+
+    A socket is the one thing that cannot be opened by its name in /dev or /proc.
+    """
+    named = _OWN.fullmatch(path)
+    if named is None or not stat.S_ISSOCK(os.stat(path).st_mode):
+        return None
+    return _STANDARD.get(named[1]) or int(named[1].removeprefix("fd/"))
 
 
 def real_path(path: str) -> str:

@@ -111,10 +111,10 @@ class Volume:
         return None
 
     def extent(self) -> tuple[int, int]:
-        """How a reader knows this file under any name (the inode of its index), and its size."""
+        """What a reader knows this file by under any name, and its size."""
         if self.target is None or not self.target.regular:
             return 0, 0
-        return self._index.inode or self.target.inode, self.target.size
+        return self._index.identity or self.target.inode, self.target.size
 
     def look(self, at: float) -> None:
         """See to it that the file with the name is the one that is written, once a second."""

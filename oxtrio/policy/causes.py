@@ -80,7 +80,7 @@ def _spawn_error(facts: WhyFacts) -> Cause | None:
 def _not_found(facts: WhyFacts) -> Cause | None:
     if _code(facts) != 127:
         return None
-    program = program_not_found(facts.last_lines) or program_of(facts.spec.command)
+    program = program_not_found(facts.end_lines) or program_of(facts.spec.command)
     return Cause(
         f"command not found: {program}",
         f"Its command was not found (exit code 127): there is no program '{program}' in its PATH."
@@ -107,7 +107,7 @@ def _ways_to_get(facts: WhyFacts, program: str) -> tuple[str, ...]:
 def _not_executable(facts: WhyFacts) -> Cause | None:
     if _code(facts) != 126:
         return None
-    program = program_not_executable(facts.last_lines) or program_of(facts.spec.command)
+    program = program_not_executable(facts.end_lines) or program_of(facts.spec.command)
     return Cause(
         f"not executable: {program}",
         f"Its command was found, but cannot be executed (exit code 126): '{program}' lacks the "

@@ -29,9 +29,9 @@ def complaint_of(facts: WhyFacts) -> Cause | None:
 
 
 def _address_in_use(facts: WhyFacts) -> Cause | None:
-    if not is_address_in_use(facts.last_lines):
+    if not is_address_in_use(facts.end_lines):
         return None
-    found = address_in_use(facts.last_lines, facts.spec.command)
+    found = address_in_use(facts.end_lines, facts.spec.command)
     where = "its address" if found is None else _shown(*found)
     owner = facts.listener
     if owner is None:
@@ -56,7 +56,7 @@ def _shown(host: str | None, port: int) -> str:
 
 
 def _module(facts: WhyFacts) -> Cause | None:
-    module = missing_module(facts.last_lines)
+    module = missing_module(facts.end_lines)
     if module is None:
         return None
     top = module.partition(".")[0]
@@ -93,7 +93,7 @@ def _ways_to_install(facts: WhyFacts, package: str) -> tuple[str, ...]:
 
 
 def _name(facts: WhyFacts) -> Cause | None:
-    missing = missing_name(facts.last_lines)
+    missing = missing_name(facts.end_lines)
     if missing is None:
         return None
     return Cause(
@@ -104,7 +104,7 @@ def _name(facts: WhyFacts) -> Cause | None:
 
 
 def _syntax(facts: WhyFacts) -> Cause | None:
-    found = syntax_error(facts.last_lines)
+    found = syntax_error(facts.end_lines)
     if found is None:
         return None
     place, error = found
@@ -113,7 +113,7 @@ def _syntax(facts: WhyFacts) -> Cause | None:
 
 
 def _refused_connection(facts: WhyFacts) -> Cause | None:
-    address = refused_connection(facts.last_lines)
+    address = refused_connection(facts.end_lines)
     if address is None:
         return None
     what = SERVED.get(address.rpartition(":")[2], "")
@@ -138,7 +138,7 @@ SERVED = {
 
 
 def _denied(facts: WhyFacts) -> Cause | None:
-    path = denied_path(facts.last_lines)
+    path = denied_path(facts.end_lines)
     if path is None:
         return None
     user = facts.spec.identity.user
@@ -151,7 +151,7 @@ def _denied(facts: WhyFacts) -> Cause | None:
 
 
 def _exception(facts: WhyFacts) -> Cause | None:
-    error = final_exception(facts.last_lines)
+    error = final_exception(facts.end_lines)
     if error is None:
         return None
     return Cause(error, f"Its last run ended with {facts.exit} and the exception `{error}`.")

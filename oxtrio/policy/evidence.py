@@ -6,7 +6,7 @@ from oxtrio.model.exit import Exit
 from oxtrio.model.health import Answer
 from oxtrio.model.listener import Listener
 from oxtrio.model.spec import AppSpec, Condition
-from oxtrio.model.state import State
+from oxtrio.model.state import ALIVE, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,9 @@ class WhyFacts:
     lasted: float | None = None
     """Seconds that the last run lasted."""
     last_lines: tuple[str, ...] = ()
-    """The last output of the run that ended last, or that lives; decoded, oldest first."""
+    """The last output of the run that lives, else of the last run; decoded, oldest first."""
+    lines_at_end: tuple[str, ...] | None = None
+    """The last output of the run that ended last, where another one lives now."""
     last_health: Answer | None = None
     """The last answer of the health check; of the last run where none runs now."""
     restarts: int = 0
@@ -66,6 +68,13 @@ class WhyFacts:
     """Processes of an ended run that are still there."""
     in_venv: str = ""
     """`.venv` where the missing program is at `.venv/bin/<program>` of the working folder."""
+
+    @property
+    def end_lines(self) -> tuple[str, ...]:
+        """What the run that ended last said at its end: never the words of one that lives."""
+        if self.lines_at_end is not None:
+            return self.lines_at_end
+        return () if self.state in ALIVE else self.last_lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,9 +127,9 @@ class Output:
                     await self._wait_room()
                 case Progress.NOTHING_WAITING:
                     break
-        if self._partial:
-            self._sink.write(self._partial, time.time())
-            self._partial = b""
+        while self._partial and not self._sink.write(self._partial, time.time()):
+            await self._wait_room()
+        self._partial = b""
         self._sink.end(time.time())
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ class Preparation:
         spec, who = self.spec, identity_of(self.spec.identity)
         cwd = os.path.realpath(spec.working_dir)
         return Launch(
-            argv=argv(with_instance(command, self.instance)),
+            argv=argv(self._numbered(command)),
             cwd=cwd,
             env=compose(spec, self.inherited, self._files(), self._given(run_id, cwd, who)),
             stdout=stdout,
@@ -57,6 +57,16 @@ class Preparation:
             oom_score_adj=spec.identity.oom_score_adj,
             rlimits=spec.identity.rlimits,
         )
+
+    def _numbered(self, command: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(command, str):
+            return with_instance(command, self.instance)
+        return tuple(with_instance(word, self.instance) for word in command)
+
+    def _numbered(self, command: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(command, str):
+            return with_instance(command, self.instance)
+        return tuple(with_instance(word, self.instance) for word in command)
 
     def _given(self, run_id: str, cwd: str, who: Identity | None) -> Given:
         spec, around = self.spec, self.surroundings

@@ -113,19 +113,13 @@ async def _outcome(instance: Instance, life: Life) -> Failure | None:
     return failure_of(instance, f"not ready within {timeout:g} s{detail}")
 
 
-async def _tell_steps(
-    errand: Errand, instances: list[Instance], scope: trio.CancelScope
-) -> None:
+async def _tell_steps(errand: Errand, instances: list[Instance], scope: trio.CancelScope) -> None:
     """Tell every change of state while somebody waits."""
-    shown: dict[str, Step] = {}
-    with scope:
-        while True:
-            for instance in instances:
-                step = step_of(instance)
-                if shown.get(step.name) != step:
-                    shown[step.name] = step
-                    errand.tell(step)
-            await errand.supervisor.changed.park()
+    meant = set(instances)
+    with scope, errand.supervisor.changes.subscribe() as changes:
+        async for instance in changes:
+            if instance in meant:
+                errand.tell(step_of(instance))
 
 
 async def wait_down(errand: Errand, instances: list[Instance]) -> list[Failure]:

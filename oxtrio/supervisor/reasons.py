@@ -39,6 +39,7 @@ def facts_of(instance: Instance) -> WhyFacts:
         ended_because=past.fault if past else "",
         lasted=past.lasted if past else None,
         last_lines=_last_lines(instance),
+        lines_at_end=past.last_lines if past else None,
         last_health=answer or (past.last_answer if past else None),
         restarts=instance.restarts,
         failures=life.streak.failures if life else instance.failures,
@@ -59,7 +60,7 @@ async def why_of(instance: Instance, apps: Mapping[str, App]) -> Why:
 
 def _last_lines(instance: Instance) -> tuple[str, ...]:
     run, past = instance.run, instance.past
-    if run is not None and run.child.alive and instance.state not in (State.BACKOFF,):
+    if run is not None and run.child.alive:
         return run.tail.lines(20)
     return past.last_lines if past else ()
 
@@ -81,7 +82,7 @@ def _blocker(instance: Instance, apps: Mapping[str, App]) -> Blocker | None:
 
 
 def _investigate(facts: WhyFacts, number: int) -> WhyFacts:
-    address = address_in_use(facts.last_lines, facts.spec.command)
+    address = address_in_use(facts.end_lines, facts.spec.command)
     if address is not None:
         facts = replace(facts, listener=owner_of(address[1], address[0]))
     return replace(

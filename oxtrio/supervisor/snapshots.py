@@ -7,6 +7,7 @@ from oxtrio.model.exit import signal_name
 from oxtrio.model.spec import AppSpec
 from oxtrio.model.state import ALIVE, State
 from oxtrio.model.status import InstanceStatus, LastExit
+from oxtrio.model.usage import Usage
 from oxtrio.policy.explain import short_reason
 from oxtrio.policy.quantities import counted
 from oxtrio.process.instance import Instance
@@ -27,7 +28,7 @@ def snapshot(instance: Instance, config: str) -> InstanceStatus:
         pid=run.child.pid if run is not None and alive else None,
         status=instance.state,
         health=_health(instance),
-        cpu_percent=usage.cpu_percent if usage else None,
+        cpu_percent=_cpu_percent(usage, started),
         memory_bytes=usage.memory if usage else None,
         restarts=instance.restarts,
         uptime_secs=max(0.0, time.time() - started) if started is not None else None,
@@ -56,6 +57,15 @@ def version_of(spec: AppSpec) -> str:
 def command_text(spec: AppSpec) -> str:
     """The command as the oxfile has it; an array as a shell would write it."""
     return spec.command if isinstance(spec.command, str) else " ".join(spec.command)
+
+
+def _cpu_percent(usage: Usage | None, started: float | None) -> float | None:
+    """Of the last period; before there are two looks, over its life, as `ps` shows it."""
+    if usage is None or started is None:
+        return None
+    if usage.cpu_percent is not None:
+        return usage.cpu_percent
+    return round(100 * usage.cpu_seconds / max(time.time() - started, 0.1), 1)
 
 
 def _waits(instance: Instance) -> bool:

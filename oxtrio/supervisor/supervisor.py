@@ -1,14 +1,16 @@
 """All apps of one project: the tree, and what control may ask of it."""
 
 import math
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import Protocol
 
 import trio
 
 from oxtrio.errors import TimedOut
-from oxtrio.model.order import Order, Report, Step, Why
+from oxtrio.model.log import LogQuery
+from oxtrio.model.order import Order, Report, Step, SupervisorStatus, Why
 from oxtrio.model.spec import AppSpec, Config
 from oxtrio.model.state import Happening, State
 from oxtrio.model.status import Event, InstanceStatus
@@ -19,6 +21,7 @@ from oxtrio.process.surroundings import Surroundings
 from oxtrio.supervisor.app import App
 from oxtrio.supervisor.app import Report as ReportBug
 from oxtrio.supervisor.dependencies import Dependencies
+from oxtrio.supervisor.following import Lines, following
 from oxtrio.supervisor.journal import Broadcast, Journal
 from oxtrio.supervisor.orders import Errand, carry_out
 from oxtrio.supervisor.reasons import why_of
@@ -26,6 +29,10 @@ from oxtrio.supervisor.selection import select
 from oxtrio.supervisor.result import Result
 from oxtrio.supervisor.snapshots import snapshot
 from oxtrio.supervisor.verbs import VERBS
+
+
+MEASURING = 0.3
+"""Seconds that `status` waits for fresh figures."""
 
 
 class Reader(Protocol):
@@ -54,11 +61,15 @@ class Supervisor:
         self.dependencies = Dependencies(self.apps)
         self.environ: Mapping[str, str] = {}
         """What runs inherit: the environment of the call that started the supervisor."""
+        self.identity: SupervisorStatus | None = None
+        self.freshen: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        """Measures what runs use, now; the daemon knows who does that."""
         self.stopping = False
         self.shutdown_asked = trio.Event()
         self.shutdown_done = trio.Event()
         self.changed = trio.lowlevel.ParkingLot()
         self._errands, self._arriving = trio.open_memory_channel[tuple[Errand, Result]](0)
+        self.changes: Broadcast[Instance] = Broadcast()
         self._runs: Broadcast[Run] = Broadcast()
         self._arrivals = trio.lowlevel.ParkingLot()
         self._scopes: dict[str, trio.CancelScope] = {}
@@ -135,6 +146,19 @@ class Supervisor:
         """The rows of `status`."""
         return tuple(snapshot(each, self.config.files[0]) for each in self._selected(names))
 
+    async def measured_status(self, names: Sequence[str]) -> tuple[InstanceStatus, ...]:
+        """The same with CPU and memory measured now, as far as that takes no longer than 0.3 s."""
+        self._selected(names)
+        with trio.move_on_after(MEASURING):
+            await self.freshen()
+        return self.status(names)
+
+    def supervisor_status(self) -> SupervisorStatus:
+        """The supervisor itself."""
+        assert self.identity is not None
+        warnings = (*self.config.warnings, *self.around.logs.warnings())
+        return replace(self.identity, stopping=self.stopping, warnings=warnings)
+
     async def why(self, name: str) -> Why:
         """Why the first instance that *name* means is in its state; the worst one first."""
         chosen = select(self.apps, [name])
@@ -146,6 +170,10 @@ class Supervisor:
 
     def follow_events(self) -> AbstractContextManager[AsyncIterator[Event]]:
         return self.journal.broadcast.subscribe()
+
+    def follow_logs(self, query: LogQuery) -> AbstractAsyncContextManager[Lines]:
+        """The lines that match, then those to come if the query follows."""
+        return following(self.around.logs, self.apps, query)
 
     def _selected(self, names: Sequence[str]) -> list[Instance]:
         return select(self.apps, names) if names else self.instances()
@@ -191,6 +219,7 @@ class Supervisor:
         self.journal.record(instance.name, happening, instance.state, instance.reason, pid)
         if happening is Happening.SPAWNED and run is not None:
             self._runs.publish(run)
+        self.changes.publish(instance)
         self.changed.unpark_all()
 
 

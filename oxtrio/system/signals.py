@@ -1,6 +1,7 @@
 """Signals to the supervisor itself."""
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterable
 from signal import Signals
@@ -27,6 +28,15 @@ def block_early() -> None:
 def unblock() -> None:
     """Let them come: the receivers are there. Before the first spawn, as the mask is inherited."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def has_terminal() -> bool:
+    """Whether a terminal controls this process: then SIGHUP means that it is gone."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def reset_dispositions() -> None:

@@ -18,7 +18,18 @@ from oxtrio.system.identity import Identity
 from oxtrio.system.spawn_errors import explain_spawn_error
 
 # The app is `exec`ed by the shell that waited, so that it is the leader itself.
-GATED = 'read -r _ <&9; exec 9<&-; exec "$@"'
+GATED = 'read -r line <&9; exec 9<&-; eval "$line" || exit 126; exec "$@"'
+
+ULIMITS = {
+    "nofile": ("n", 1),
+    "cpu": ("t", 1),
+    "core": ("c", 512),
+    "fsize": ("f", 512),
+    "stack": ("s", 1024),
+    "data": ("d", 1024),
+    "as": ("v", 1024),
+}
+"""Limits that every shell can set: letter, and bytes of one unit (POSIX `ulimit`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +51,8 @@ class Launch:
     @property
     def gated(self) -> bool:
         """Whether something must be set from outside before the program starts."""
-        return bool(self.nice or self.oom_score_adj is not None or self.rlimits)
+        wanted = self.nice is not None or self.oom_score_adj is not None
+        return wanted or bool(self.rlimits)
 
 
 def spawn(launch: Launch, limit: FileLimit) -> int:
@@ -50,47 +62,98 @@ def spawn(launch: Launch, limit: FileLimit) -> int:
     operator; then no process exists. The caller owns the pid and must reap it.
     """
     with limit.lowered() as inherits_limit:
-        if launch.gated or not inherits_limit:
-            return _spawn_gated(launch, limit)
+        if not inherits_limit:
+            return _spawn_gated(launch, [f"ulimit -S -n {limit.original[0]}"])
+        if launch.gated:
+            return _spawn_gated(launch, [])
         return _popen(launch, launch.argv, ())
 
 
-def _spawn_gated(launch: Launch, limit: FileLimit) -> int:
+def _spawn_gated(launch: Launch, steps: list[str]) -> int:
+    """Spawn a shell that waits, do from outside what needs us, then let it do *steps*."""
     with _gate() as opened:
         argv = ("/bin/sh", "-c", GATED, "oxtrio-gate", *launch.argv)
         pid = _popen(launch, argv, (GATE,))
         try:
-            _set_from_outside(pid, launch, limit)
+            inside = [*steps, *_set_limits(pid, launch), *_set_nice(pid, launch)]
+            _set_oom_score(pid, launch)
         except OSError as error:
             # It still waits at the gate; closing that ends it with the read.
             os.kill(pid, 9)
             os.waitpid(pid, 0)
-            raise explain_spawn_error(error, launch.argv, launch.cwd) from error
-        os.write(opened, b"\n")
+            raise explain_spawn_error(error, launch.argv, launch.cwd, launch.env) from error
+        os.write(opened, " && ".join(inside or [":"]).encode() + b"\n")
     return pid
 
 
 @contextlib.contextmanager
 def _gate() -> Iterator[int]:
-    """Descriptor 9 is the reading end of a pipe inside; yields the writing end."""
+    """Descriptor 9 is the reading end of a pipe inside; yields the writing end.
+
+    What had that number gets it back: inside another program (system/guest.py) nobody has
+    reserved it, and it may be anything.
+    """
+    before = _kept(GATE)
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    os.dup2(reading, GATE, inheritable=True)
-    os.close(reading)
+    if reading == GATE:
+        os.set_inheritable(GATE, True)
+    else:
+        os.dup2(reading, GATE, inheritable=True)
+        os.close(reading)
     try:
         yield writing
     finally:
         os.close(writing)
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        os.dup2(null, GATE, inheritable=False)
-        os.close(null)
+        if before is None:
+            os.close(GATE)
+        else:
+            os.dup2(before, GATE, inheritable=False)
+            os.close(before)
 
 
-def _set_from_outside(pid: int, launch: Launch, limit: FileLimit) -> None:
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, limit.original)
+def _kept(number: int) -> int | None:
+    """A second descriptor for what has this *number*; None where nothing has."""
+    try:
+        return os.dup(number)
+    except OSError:
+        return None
+
+
+def _set_limits(pid: int, launch: Launch) -> Iterator[str]:
+    """Set the limits of *pid*; what only the process itself may set is left as steps to it.
+
+    Root in a container may lack CAP_SYS_RESOURCE: then it can limit no process of another
+    user. That one can lower its own limits, as everybody can.
+    """
     for name, soft, hard in launch.rlimits:
-        resource.prlimit(pid, getattr(resource, f"RLIMIT_{name.upper()}"), (soft, hard))
-    if launch.nice:
+        try:
+            resource.prlimit(pid, getattr(resource, f"RLIMIT_{name.upper()}"), (soft, hard))
+        except PermissionError:
+            if launch.identity is None or name not in ULIMITS:
+                raise
+            yield _ulimit("S", name, soft)
+            yield _ulimit("H", name, hard)
+
+
+def _ulimit(kind: str, name: str, value: int) -> str:
+    letter, unit = ULIMITS[name]
+    return f"ulimit -{kind} -{letter} {'unlimited' if value < 0 else -(-value // unit)}"
+
+
+def _set_nice(pid: int, launch: Launch) -> Iterator[str]:
+    """The same for the niceness, and CAP_SYS_NICE."""
+    if launch.nice is None:
+        return
+    try:
         os.setpriority(os.PRIO_PROCESS, pid, launch.nice)
+    except PermissionError:
+        more = launch.nice - os.getpriority(os.PRIO_PROCESS, 0)
+        if launch.identity is None or more < 0:
+            raise
+        yield f'set -- nice -n {more} "$@"'
+
+
+def _set_oom_score(pid: int, launch: Launch) -> None:
     if launch.oom_score_adj is not None:
         with open(f"/proc/{pid}/oom_score_adj", "w") as file:
             file.write(str(launch.oom_score_adj))
@@ -114,7 +177,7 @@ def _popen(launch: Launch, argv: tuple[str, ...], pass_fds: tuple[int, ...]) -> 
             extra_groups=who.groups if who else None,
         )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise explain_spawn_error(error, launch.argv, launch.cwd) from error
+        raise explain_spawn_error(error, launch.argv, launch.cwd, launch.env) from error
     # The one reaper takes its exit; Popen must neither wait for it nor warn about it.
     process.returncode = 0
     return process.pid

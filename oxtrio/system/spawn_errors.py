@@ -7,13 +7,15 @@ missing interpreter in a `#!` line; the difference is what the operator needs.
 import errno
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from oxtrio.errors import SpawnFailed
 
 
-def explain_spawn_error(error: Exception, argv: Sequence[str], cwd: str) -> SpawnFailed:
-    """What *error* means for somebody who wrote `command` and `working_dir`."""
+def explain_spawn_error(
+    error: Exception, argv: Sequence[str], cwd: str, env: Mapping[str, str]
+) -> SpawnFailed:
+    """What *error* means for somebody who wrote `command`, `working_dir` and `env`."""
     if not isinstance(error, OSError):
         return SpawnFailed(f"cannot start '{argv[0]}': {error}")
     trouble = _folder_trouble(cwd)
@@ -22,7 +24,7 @@ def explain_spawn_error(error: Exception, argv: Sequence[str], cwd: str) -> Spaw
     explain = EXPLAINED.get(error.errno or 0)
     if explain is None:
         return SpawnFailed(f"cannot start '{argv[0]}': {os.strerror(error.errno or 0)}")
-    return SpawnFailed(*explain(_path_of(argv[0], cwd)))
+    return SpawnFailed(*explain(_path_of(argv[0], cwd, env)))
 
 
 def _folder_trouble(cwd: str) -> tuple[str, str] | None:
@@ -35,32 +37,45 @@ def _folder_trouble(cwd: str) -> tuple[str, str] | None:
     return None
 
 
-def _path_of(program: str, cwd: str) -> str:
+def _path_of(program: str, cwd: str, env: Mapping[str, str]) -> str:
     if "/" in program:
         return os.path.join(cwd, program)
-    return shutil.which(program) or program
+    # Its own PATH, not ours: that is where it was looked for.
+    return shutil.which(program, path=env.get("PATH")) or program
 
 
 def _missing(path: str) -> tuple[str, str]:
-    if os.path.exists(path):
-        interpreter = _interpreter(path)
+    if not os.path.exists(path):
         return (
-            f"the interpreter '{interpreter}' of '{path}' does not exist",
-            "correct its #! line, or install the interpreter",
+            f"command '{path}' not found",
+            "install it, or name its folder by `venv` or an absolute path",
+        )
+    first = _first_line(path)
+    if not first.startswith("#!"):
+        return (
+            f"'{path}' was built for another system: its loader does not exist",
+            "install the program for this system",
+        )
+    # The kernel takes a carriage return for a part of the name.
+    interpreter = (first[2:].strip(" \t").split(" ") or [""])[0]
+    if interpreter.endswith("\r"):
+        named = interpreter.replace("\r", "\\r")
+        return (
+            f"'{path}' has Windows line endings: its #! line names '{named}'",
+            f"sed -i 's/\\r$//' '{path}'",
         )
     return (
-        f"command '{path}' not found",
-        "install it, or name its folder by `venv` or an absolute path",
+        f"the interpreter '{interpreter}' of '{path}' does not exist",
+        "correct its #! line, or install the interpreter",
     )
 
 
-def _interpreter(path: str) -> str:
+def _first_line(path: str) -> str:
     try:
         with open(path, "rb") as file:
-            first = file.read(256).partition(b"\n")[0]
+            return file.read(256).partition(b"\n")[0].decode(errors="replace")
     except OSError:
-        return "?"
-    return first.removeprefix(b"#!").split()[0].decode(errors="replace") if first[2:] else "?"
+        return "#!?"
 
 
 def _denied(path: str) -> tuple[str, str]:

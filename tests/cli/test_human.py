@@ -39,8 +39,3 @@ def test_memory_is_named_in_the_unit_that_keeps_it_short(size: int | None, text:
 def test_a_percentage_has_one_decimal():
     assert human.percent(3.24) == "3.2%"
     assert human.percent(None) == "-"
-
-
-def test_a_long_listing_says_how_many_more():
-    assert human.listing(["a", "b"], limit=2) == "a, b"
-    assert human.listing(["a", "b", "c"], limit=2) == "a, b and 1 more"

@@ -84,7 +84,7 @@ def test_to_a_follower_the_end_of_the_supervisor_is_the_end(oxtrio, client, monk
 
 def test_without_a_supervisor_the_place_of_the_logs_is_named(oxtrio, client, monkeypatch):
     client.error = NotRunning("not running", "oxtrio start")
-    monkeypatch.setattr(Target, "folders", lambda target: SimpleNamespace(state="/var/x"))
+    monkeypatch.setattr(Target, "folders", lambda target: SimpleNamespace(logs="/var/x/logs"))
 
     assert oxtrio("logs") == (3, "", "error: not running\nhint: the logs are in /var/x/logs\n")
 

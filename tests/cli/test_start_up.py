@@ -6,21 +6,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.control.fakes import FakeSteered, serving
+
 ROOT = str(Path(__file__).parents[2])
 
 LIST_MODULES = """
 import sys
 sys.path.insert(0, {root!r})
 from oxtrio.cli.main import main
-sys.argv[1:] = {words!r}
-main()
+from oxtrio.cli.target import Target
+def client(target):
+    from oxtrio.control.client import Client
+    return Client({address!r})
+Target.client = client
+main({words!r})
 print(*sys.modules, file=sys.stderr)
 """
 
 
-def loaded_by(*words: str) -> set[str]:
+def loaded_by(*words: str, address: str = "/nowhere") -> set[str]:
     """The top-level packages that a command line imports."""
-    code = LIST_MODULES.format(root=ROOT, words=list(words))
+    code = LIST_MODULES.format(root=ROOT, words=list(words), address=address)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return {name.partition(".")[0] for name in done.stderr.split()}
 
@@ -32,11 +38,11 @@ def test_a_light_command_imports_nothing_heavy(words):
     assert loaded_by(*words) & heavy == set()
 
 
-@pytest.mark.parametrize("words", [("status",), ("start", "--dry-run"), ("logs",)])
-def test_no_command_imports_trio_or_psutil(tmp_path, monkeypatch, words):
-    monkeypatch.chdir(tmp_path)
-
-    assert loaded_by(*words) & {"trio", "psutil", "pydantic"} == set()
+@pytest.mark.parametrize("words", [("status",), ("logs",), ("restart",)])
+@pytest.mark.xfail(strict=True, reason="httpcore imports trio where it is installed")
+def test_talking_to_a_supervisor_imports_neither_trio_nor_psutil(words):
+    with serving(FakeSteered()) as address:
+        assert loaded_by(*words, address=address) & {"trio", "psutil", "pydantic"} == set()
 
 
 def run_python(code: str, **surroundings: str) -> subprocess.CompletedProcess[str]:

@@ -175,6 +175,7 @@ class FakeSteered:
             try:
                 news.send_nowait(event)
             except trio.WouldBlock:
+                self._news.discard(news)
                 news.close()
 
     @contextmanager

@@ -101,3 +101,13 @@ def test_dataclasses_inside_dataclasses_are_read_too():
     assert read == Outer(
         LastExit(code=1, signal=None, at="now", reason="x"), (Step(name="a", state="b"),)
     )
+
+
+@pytest.mark.parametrize(
+    "data", [{"verb": "x" * 10_000}, {"y" * 10_000: 1}, {"verb": "stop", "env": {"z" * 10_000: 1}}]
+)
+def test_a_complaint_is_short_however_long_what_it_is_about(data: object):
+    with pytest.raises(ProtocolError) as caught:
+        from_plain(Order, data, strict=True)
+
+    assert len(caught.value.message) < 300

@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +75,17 @@ def test_a_path_that_is_no_text_is_refused():
 
 def test_no_two_rows_are_the_same():
     assert len({(route.method, route.pattern) for route in ROUTES}) == len(ROUTES)
+
+
+def test_every_route_is_documented():
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    documented = set(re.findall(r"^\| `((?:GET|POST) /[^`]*)` \|", text, re.MULTILINE))
+
+    assert documented == {f"{route.method} {route.pattern}" for route in ROUTES}
+
+
+def test_every_parameter_of_a_query_is_documented():
+    rows = (Path(__file__).parents[2] / "docs" / "api.md").read_text().splitlines()
+    for route in ROUTES:
+        [row] = [row for row in rows if row.startswith(f"| `{route.method} {route.pattern}` |")]
+        assert [one.name for one in route.query if f"`{one.name}" not in row] == []

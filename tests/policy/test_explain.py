@@ -480,6 +480,14 @@ def test_running_after_restarts_tells_the_last_end():
     assert "SIGKILL" in explain(again).text
 
 
+def test_the_words_of_a_run_that_lives_do_not_explain_the_end_of_another():
+    said = "ModuleNotFoundError: No module named 'fastapi'"
+    again = replace(failed("ValueError: harmless"), state=State.RUNNING, restarts=1)
+
+    assert "harmless" not in explain(again).text
+    assert "'fastapi'" in explain(replace(again, lines_at_end=(said,))).text
+
+
 def test_stopped_tells_by_whom():
     never = WhyFacts(name="api", state=State.STOPPED, spec=SPEC)
     asked = replace(never, exit=Exit(signal=Signals.SIGTERM, sent_by_us=True))

@@ -132,6 +132,7 @@ def test_the_owner_and_only_the_owner_is_allowed(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_stranger_is_known_as_one(abstract: str):
     with unixsocket.listening(abstract) as listener:
