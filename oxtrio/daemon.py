@@ -9,7 +9,7 @@ import os
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from signal import Signals
 
@@ -69,9 +69,11 @@ async def run_daemon(setup: Setup) -> int:
     """Run everything until told to stop; the exit code. Cancelling stops all apps first."""
     signals.reset_dispositions()
     await _end_what_a_crash_left(setup)
-    async with AsyncExitStack() as outer:
-        children = await outer.enter_async_context(open_owner())
-        logs = await outer.enter_async_context(open_store(setup.default_logs, setup.say))
+    async with (
+        open_owner() as children,
+        open_store(setup.default_logs, setup.say) as logs,
+        _showing(setup.display, logs),
+    ):
         supervisor = _supervisor_of(setup, children, logs)
         viewers = Viewers()
         ending = Ending(
@@ -79,9 +81,6 @@ async def run_daemon(setup: Setup) -> int:
         )
         supervisor.freshen = viewers.wait_fresh
         async with trio.open_nursery() as top:
-            if setup.display is not None:
-                logs.hub.attach(setup.display)
-                await outer.enter_async_context(_showing(setup.display))
             async with open_supervisor(supervisor):
                 control = await top.start(
                     serve_control, setup.folders.socket, supervisor, supervisor.report
@@ -263,10 +262,14 @@ def _report_bug(setup: Setup, journal: Journal, what: str, bug: BaseException) -
 
 
 @asynccontextmanager
-async def _showing(display: Display) -> AsyncIterator[None]:
-    """*display* writes until the block is left, last words included."""
+async def _showing(display: Display | None, logs: LogStore) -> AsyncIterator[None]:
+    """*display* shows all output until the block is left, last words included."""
+    if display is None:
+        yield
+        return
+    logs.hub.attach(display)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(display.serve)
+        await nursery.start(display.serve)
         yield
         nursery.cancel_scope.cancel()
 

@@ -10,12 +10,16 @@ from oxtrio.model.order import Why
 from oxtrio.model.state import State
 from oxtrio.model.status import Event
 
+NAME = 14
+STATE = 9
+"""Columns of an event; what is longer pushes the rest aside, as nobody knows what is to come."""
+
 
 def event(event: Event) -> str:
-    """One event on one line: `2025-01-31T10:00:00.000+01:00  api  running  pid 22140`."""
+    """One event on one line: when, to whom, what, why."""
     rest = plain(event.reason) or (f"pid {event.pid}" if event.pid else "")
-    words = (event.at, event.name or "oxtrio", event.state or event.kind, rest)
-    return "  ".join(word for word in words if word)
+    state = event.state or event.kind
+    return f"{event.at}  {event.name or 'oxtrio':<{NAME}}  {state:<{STATE}}  {rest}".rstrip()
 
 
 def show(why: Why, out: TextIO) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oxtrio.cli import human
 from oxtrio.cli.environment import environ
 from oxtrio.cli.target import Target
 from oxtrio.cli.terminal import note
-from oxtrio.errors import ConfigError
+from oxtrio.errors import ConfigError, Problem
+from oxtrio.policy.quantities import counted
 
 if TYPE_CHECKING:
     from oxtrio.project.folders import RunningProject
@@ -23,15 +25,23 @@ def validate(target: Target, *, strict: bool) -> None:
     from oxtrio.project.preflight import findings, longest_stop
 
     config = target.config()
-    found = [*config.warnings, *findings(config, environ)]
+    files = [as_seen_from_here(path) for path in config.files]
+    found = [*config.warnings, *map(str, findings(config, environ))]
     if strict and found:
-        raise ConfigError(f"{len(found)} warnings", problems=tuple(found))
+        problems = tuple(Problem(files[0], 0, finding) for finding in found)
+        raise ConfigError(f"{files[0]} is not valid with --strict", problems=problems)
     for finding in found:
-        note("warning", str(finding))
+        note("warning", finding)
     names = [app.name for app in config.apps]
-    print(f"✓ {' + '.join(config.files)} is valid")
-    print(f"{len(names)} processes defined: {', '.join(names)}")
+    print(f"✓ {' + '.join(files)} {'is' if len(files) == 1 else 'are'} valid")
+    print(f"{counted(len(names), 'process')} defined: {', '.join(names)}")
     print(f"a full stop takes at most {human.seconds(longest_stop(config))}")
+
+
+def as_seen_from_here(path: str) -> str:
+    """*path* without the current folder, where it is in there."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def project_table(projects: Sequence[RunningProject]) -> list[str]:

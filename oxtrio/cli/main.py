@@ -19,6 +19,7 @@ USAGE = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 BUG = 1
+COMPLETE = "_OXTRIO_COMPLETE"
 
 # click's own exceptions; typer brings its own copy of click in newer versions.
 ClickError: Any = typer.BadParameter.__mro__[2]
@@ -57,17 +58,19 @@ def _done(words: list[str]) -> int:
         return _bug(bug)
 
 
-def _run(words: list[str]) -> int:
-    completing = "_OXTRIO_COMPLETE" in environ
-    for module in sorted(modules_for([] if completing else words)):
+def _command(words: list[str]) -> Any:
+    """The command line, with the commands that *words* can need."""
+    for module in sorted(modules_for(words)):
         import_module(f"oxtrio.cli.{module}")
-    command = typer.main.get_command(app)
-    if completing:
-        command(args=words, prog_name="oxtrio", complete_var="_OXTRIO_COMPLETE")
+    return typer.main.get_command(app)
+
+
+def _run(words: list[str]) -> int:
+    if COMPLETE in environ:
+        _command([])(args=words, prog_name="oxtrio", complete_var=COMPLETE)
+    command = _command(words)
     if not words:
-        with command.make_context("oxtrio", [], resilient_parsing=True) as context:
-            print(context.get_help(), file=sys.stderr)
-        return USAGE
+        return _show_help(command)
     try:
         with command.make_context("oxtrio", words) as context:
             command.invoke(context)
@@ -78,6 +81,13 @@ def _run(words: list[str]) -> int:
     except ClickError as wrong:
         return _wrong_usage(wrong)
     return 0
+
+
+def _show_help(command: Any) -> int:
+    """`oxtrio` alone: whoever types it wants to know what there is."""
+    with command.make_context("oxtrio", [], resilient_parsing=True) as context:
+        print(context.get_help(), file=sys.stderr)
+    return USAGE
 
 
 def _failed(error: OxtrioError) -> int:

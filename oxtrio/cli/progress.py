@@ -43,9 +43,9 @@ class Live:
         self._draw(self._fitting())
 
     def finish(self, report: Report) -> None:
-        """Leave the final state of everything on the screen."""
-        self._steps.update((step.name, step) for step in report.done)
-        self._draw(list(self._steps.values()))
+        """Leave the final state of everything on the screen, in the order of the report."""
+        done = {step.name: step for step in report.done}
+        self._draw(list((done | {**self._steps, **done}).values()))
 
     def _fitting(self) -> list[Step]:
         """What has room: a block higher than the screen could not be drawn over."""

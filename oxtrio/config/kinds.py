@@ -79,7 +79,7 @@ FILLED = Kind("a string that is not empty", {"type": "string", "minLength": 1}, 
 BOOL = Kind("true or false", {"type": "boolean"}, read_bool)
 
 
-def integer(low: int, high: int) -> Kind[int]:
+def integer(low: int, high: int, text: str = "") -> Kind[int]:
     """Whole numbers from *low* to *high*; `true` is none, although Python counts it as 1."""
 
     def read(value: object) -> int:
@@ -88,10 +88,10 @@ def integer(low: int, high: int) -> Kind[int]:
         return value
 
     schema = {"type": "integer", "minimum": low, "maximum": high}
-    return Kind(f"an integer from {low} to {high}", schema, read)
+    return Kind(text or f"an integer from {low} to {high}", schema, read)
 
 
-def number(low: float, high: float, *, above: bool = False) -> Kind[float]:
+def number(low: float, high: float, text: str, *, above: bool = False) -> Kind[float]:
     """Numbers from *low* (with *above*: more than it) to *high*, which NaN and inf are not."""
 
     def read(value: object) -> float:
@@ -104,8 +104,7 @@ def number(low: float, high: float, *, above: bool = False) -> Kind[float]:
 
     least = "exclusiveMinimum" if above else "minimum"
     schema = {"type": "number", least: low, "maximum": high}
-    bounds = f"above {low:g} and at most {high:g}" if above else f"from {low:g} to {high:g}"
-    return Kind(f"a number {bounds}", schema, read)
+    return Kind(text, schema, read)
 
 
 def choice(*words: str) -> Kind[str]:

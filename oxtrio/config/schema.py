@@ -44,7 +44,7 @@ def _key(key: Key[object]) -> dict[str, object]:
     if key.table is not None:
         return {**schema, **_table(key.table)}
     if key.default is not None:
-        schema["default"] = _plain(key.default)
+        schema["default"] = plain(key.default)
     return {**schema, **key.kind.schema}
 
 
@@ -53,7 +53,7 @@ def _later(key: Later) -> dict[str, object]:
     return {"description": "Not supported yet.", **rule}
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """A default as it would be written in an oxfile."""
     if isinstance(value, Enum):
         return value.name if isinstance(value.value, int) else str(value)

@@ -78,8 +78,9 @@ class Display:
         if not self._manner.json:
             self._put(self._with_prefix(name, text.encode() + b"\n"))
 
-    async def serve(self) -> NoReturn:
+    async def serve(self, *, task_status: trio.TaskStatus[None]) -> NoReturn:
         """Write what was put in, for ever. Cancelling gives the rest a bounded time."""
+        task_status.started()
         try:
             while True:
                 if not self._waiting:

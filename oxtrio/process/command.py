@@ -16,9 +16,9 @@ OUTPUT_KEPT = 4096
 
 
 async def run_command(
-    preparation: Preparation, command: str | tuple[str, ...], timeout: float
+    preparation: Preparation, command: str | tuple[str, ...], patience: float
 ) -> CommandResult:
-    """Run *command* to its end, at most *timeout* seconds, and kill all that is left of it.
+    """Run *command* to its end, at most *patience* seconds, and kill all that is left of it.
 
     Cancelling kills it too. A command that cannot be started is a result, not an exception.
     """
@@ -35,17 +35,17 @@ async def run_command(
         kin = around.containment.admit(run_id, child)
         tail = bytearray()
         try:
-            with trio.move_on_after(timeout) as patience:
+            with trio.move_on_after(patience) as waiting:
                 await _until_gone(child, reading, tail)
         finally:
-            await sweep_kin(around.containment, kin, 0.0, None)
+            await sweep_kin(around.containment, kin, 0.0, None)  # noqa: ASYNC102 - shielded
             around.containment.dismiss(kin)
             child.close()
     except SpawnFailed as error:
         return CommandResult(error=error.message)
     finally:
         os.close(reading)
-    if patience.cancelled_caught or child.exit is None:
+    if waiting.cancelled_caught or child.exit is None:
         return CommandResult(timed_out=True, output_tail=bytes(tail))
     return CommandResult(
         code=child.exit.code, signal=child.exit.signal, output_tail=bytes(tail)

@@ -87,11 +87,11 @@ class Output:
         if not data:
             return Progress.NOTHING_WAITING
         whole, partial = self._cut(data)
-        if whole:
-            self._mark.set(self._sink.place(), len(whole), len(data))
-            if not self._sink.write(whole, time.time()):
-                self._mark.clear()
-                return Progress.NO_ROOM
+        # Also where nothing is written: the partial line must not count twice.
+        self._mark.set(self._sink.place(), len(whole), len(data))
+        if whole and not self._sink.write(whole, time.time()):
+            self._mark.clear()
+            return Progress.NO_ROOM
         if partial or self._partial:
             self._mark.keep(partial)
             self._partial = partial
@@ -111,26 +111,25 @@ class Output:
         if not self._sink.whole_lines:
             return data, b""
         end = data.rfind(b"\n") + 1
-        if end == 0 and len(self._partial) + len(data) < LARGEST:
+        if end == 0 and len(self._partial) + len(data) <= LARGEST:
             return b"", self._partial + data
-        if end == 0 or len(data) - end >= LARGEST:
+        if end == 0 or len(data) - end > LARGEST:
             return self._partial + data, b""
         return (self._partial + data[:end] if self._partial else data[:end]), data[end:]
 
     async def finish(self) -> None:
         """Move what is left, partial last line included. Cancelling gives the rest up."""
-        while True:
-            match self.move():
-                case Progress.MOVED:
-                    await trio.lowlevel.checkpoint()
-                case Progress.NO_ROOM:
+        try:
+            while (progress := self.move()) is not Progress.NOTHING_WAITING:
+                if progress is Progress.NO_ROOM:
                     await self._wait_room()
-                case Progress.NOTHING_WAITING:
-                    break
-        while self._partial and not self._sink.write(self._partial, time.time()):
-            await self._wait_room()
-        self._partial = b""
-        self._sink.end(time.time())
+                else:
+                    await trio.lowlevel.checkpoint()
+            while self._partial and not self._sink.write(self._partial, time.time()):
+                await self._wait_room()
+            self._partial = b""
+        finally:
+            self._sink.end(time.time())
 
     def close(self) -> None:
         self._mark.close()
@@ -186,5 +185,7 @@ async def reading(outputs: Sequence[Output]) -> AsyncIterator[None]:
         finally:
             pumping.cancel()
             with trio.move_on_after(DRAIN, shield=True):
-                for output in outputs:
-                    await output.finish()
+                # Side by side: one stream that never ends must not cost the words of the other.
+                async with trio.open_nursery() as drains:
+                    for output in outputs:
+                        drains.start_soon(output.finish)

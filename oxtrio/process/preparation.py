@@ -63,11 +63,6 @@ class Preparation:
             return with_instance(command, self.instance)
         return tuple(with_instance(word, self.instance) for word in command)
 
-    def _numbered(self, command: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        if isinstance(command, str):
-            return with_instance(command, self.instance)
-        return tuple(with_instance(word, self.instance) for word in command)
-
     def _given(self, run_id: str, cwd: str, who: Identity | None) -> Given:
         spec, around = self.spec, self.surroundings
         return Given(

@@ -96,8 +96,10 @@ class Run:
     def pids(self) -> Sequence[int]:
         return [stat.pid for stat in self._around.containment.members(self.kin)]
 
-    async def run_command(self, command: str | tuple[str, ...], timeout: float) -> CommandResult:
-        return await run_command(self._preparation, command, timeout)
+    async def run_command(
+        self, command: str | tuple[str, ...], patience: float, /
+    ) -> CommandResult:
+        return await run_command(self._preparation, command, patience)
 
     def answered(self, answer: Answer) -> None:
         self.last_answer = answer
@@ -223,7 +225,7 @@ async def open_run(
             try:
                 yield run
             finally:
-                await run.stop()
+                await run.stop()  # noqa: ASYNC102 - shields and bounds itself
                 run.ended.set()
     finally:
         for output in outputs:

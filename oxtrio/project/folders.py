@@ -1,4 +1,4 @@
-"""Where a project lives: its state, which outlives a reboot, and its runtime folder, which does not.
+"""Where a project lives: its state, which outlives a reboot, and its runtime folder.
 
 Same user, same oxfile: same folders, whatever the environment. `$XDG_RUNTIME_DIR` is never
 used: it ends with the login, and is missing in cron and `docker exec`.
@@ -71,8 +71,8 @@ def abstract_address(project_id: str) -> str:
 
 def folders(project_id: str, environ: Mapping[str, str]) -> Folders:
     """The folders of a project; nothing is created. Where only memory serves it, that is found."""
-    state, runtime = _roots(environ)
-    found = Folders(id=project_id, state=f"{state}/{project_id}", runtime=runtime(project_id))
+    root, runtime = _roots(environ)
+    found = Folders(id=project_id, state=f"{root}/{project_id}", runtime=runtime(project_id))
     if not found.is_served:
         in_memory = memory_only(project_id)
         if in_memory.is_served:
@@ -95,9 +95,9 @@ def prepare(wanted: Folders) -> None:
     try:
         for path in tried:
             _make_private(path)
-        for path in (wanted.runs, wanted.logs):
-            if path:
-                os.makedirs(path, mode=0o700, exist_ok=True)
+        for inner in (wanted.runs, wanted.logs):
+            if inner:
+                os.makedirs(inner, mode=0o700, exist_ok=True)
     except OSError as error:
         raise OxtrioError(
             f"cannot write to {' or '.join(tried)}: {error.strerror}",
@@ -106,7 +106,12 @@ def prepare(wanted: Folders) -> None:
 
 
 def _make_private(path: str) -> None:
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    parent = os.path.dirname(path)
+    os.makedirs(parent, mode=0o755, exist_ok=True)
+    mode = os.stat(parent).st_mode
+    # In a sticky folder, such as /tmp, nobody can put another one in the place of ours.
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise Refused(f"'{parent}' is writable for everybody", f"chmod o-w '{parent}'")
     with suppress(FileExistsError):
         os.mkdir(path, 0o700)
     found = os.lstat(path)
@@ -116,20 +121,22 @@ def _make_private(path: str) -> None:
         raise Refused(f"'{path}' belongs to another user", "remove it, or set OXTRIO_HOME")
     if found.st_mode & 0o022:
         raise Refused(f"'{path}' is writable for others", f"chmod 0700 '{path}'")
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        os.chmod(path, 0o700)
 
 
 def _roots(environ: Mapping[str, str]) -> "tuple[str, RuntimeOf]":
     """The parent of all state folders, and where the runtime folder of an id is."""
-    home = environ.get("OXTRIO_HOME")
-    if home:
-        state, runtime = f"{home}/state", f"{home}/run"
+    own, runtime = environ.get("OXTRIO_HOME"), ""
+    if own:
+        state, runtime = f"{own}/state", f"{own}/run"
     elif os.geteuid() == 0:
         state, runtime = "/var/lib/oxtrio", "/run/oxtrio"
     else:
-        state, runtime = f"{home_of(environ)}/.local/state/oxtrio", ""
-    state = environ.get("OXTRIO_STATE_DIR") or state
+        state, runtime = os.path.join(home_of(environ), ".local/state/oxtrio"), ""
+    state = os.path.abspath(environ.get("OXTRIO_STATE_DIR") or state)
     runtime = environ.get("OXTRIO_RUNTIME_DIR") or runtime
-    return os.path.abspath(state), RuntimeOf(os.path.abspath(runtime) if runtime else "", state)
+    return state, RuntimeOf(os.path.abspath(runtime) if runtime else "", state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +207,18 @@ def running(environ: Mapping[str, str]) -> list[RunningProject]:
         for name in sorted(_abstract_listeners())
         if name.startswith(prefix)
     ]
-    return [each for each in found if each is not None]
+    return found
 
 
-def _described(folder: str) -> RunningProject | None:
+def _described(folder: str) -> RunningProject:
     try:
         raw = json.loads(Path(f"{folder}/{DESCRIPTION}").read_text())
         return RunningProject(**{**raw, "files": tuple(raw["files"])})
     except (OSError, ValueError, TypeError, KeyError):
-        return None
+        # It is served, whatever the file says: it may just be starting, or the disk was full.
+        named = folder if "/run-" not in folder else os.path.dirname(folder)
+        found = os.path.basename(named)
+        return RunningProject(id=found, name=None, identity=found, files=(), pid=0)
 
 
 def _abstract_listeners() -> set[str]:

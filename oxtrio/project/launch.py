@@ -50,17 +50,17 @@ def launch(project: Project, environ: Mapping[str, str]) -> None:
 def _heed(line: str, where: Folders) -> None:
     """What the new supervisor said: that it is ready, or why it cannot be."""
     if not line:
-        raise OxtrioError(
-            "the supervisor ended before it was ready", f"see {where.supervisor_log}"
-        )
+        raise OxtrioError("the supervisor ended before it was ready", f"see {where.supervisor_log}")
     said = json.loads(line)
     if said.get("ready"):
         return
     if said["kind"] == AlreadyRunning.__name__:
         _wait_for_the_other(where)
         return
-    raise ConfigError(said["message"], said["hint"]) if said["kind"] == ConfigError.__name__ else (
-        OxtrioError(said["message"], said["hint"])
+    raise (
+        ConfigError(said["message"], said["hint"])
+        if said["kind"] == ConfigError.__name__
+        else (OxtrioError(said["message"], said["hint"]))
     )
 
 

@@ -3,16 +3,19 @@
 import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from oxtrio.errors import ConfigError, NotRunning
+from oxtrio.config.syntax import parse
+from oxtrio.config.values import is_name
+from oxtrio.errors import ConfigError, NotRunning, OxtrioError, Problem, UsageError
 from oxtrio.project.folders import RunningProject, home_of, running
+from oxtrio.project.oxfile import read_sources
 
 OXFILE = "oxfile.toml"
+NAME_HINT = "it takes letters, digits and _ . -"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,19 +40,20 @@ def locate(
     Raises `ConfigError` where there is none, with the projects that run, and `NotRunning` for
     a name that nothing has.
     """
-    here = current_folder(environ)
+    if name is not None and not is_name(name):
+        raise UsageError(f"'{name}' cannot be the name of a project", NAME_HINT)
     if configs:
-        return _of_files([_absolute(path, here) for path in configs], name)
+        return _of_files([_absolute(path, environ) for path in configs], name, environ)
     if name is not None:
         served = next((each for each in running(environ) if name in (each.name, each.id)), None)
         if served is not None:
             return _of_running(served)
-    found = _find(environ, here)
+    found = _find(environ)
     if found is not None:
-        return _of_files([found], name)
+        return _of_files([found], name, environ)
     if name is not None:
         raise NotRunning(f"no project named '{name}' is running", _running_hint(environ))
-    raise ConfigError(*_nothing_found(here, environ, for_run))
+    raise ConfigError(*_nothing_found(environ, for_run))
 
 
 def ad_hoc(command: Sequence[str], environ: Mapping[str, str]) -> Project:
@@ -60,7 +64,10 @@ def ad_hoc(command: Sequence[str], environ: Mapping[str, str]) -> Project:
 
 def current_folder(environ: Mapping[str, str]) -> str:
     """The current folder as the user sees it: `$PWD` where that names it, links kept."""
-    here = os.getcwd()
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise ConfigError("the current folder does not exist any more", "cd to one") from None
     shown = environ.get("PWD", "")
     with suppress(OSError):
         if os.path.isabs(shown) and os.path.samefile(shown, here):
@@ -75,8 +82,21 @@ def project_id(name: str, identity: str) -> str:
     return f"{readable[:40] or 'root'}-{digest}"
 
 
-def _of_files(files: Sequence[str], name: str | None) -> Project:
-    name = name or _named_in(files[0])
+def _of_files(files: Sequence[str], name: str | None, environ: Mapping[str, str]) -> Project:
+    if name is None:
+        try:
+            name = _named_in(files)
+        except (OxtrioError, ValueError):
+            served = _served_from(files[0], environ)
+            return served or _named(files, None)
+        # A name that was added while it runs replaces the path when it has been stopped.
+        served = _served_from(files[0], environ) if name else None
+        if served is not None and served.name is None:
+            return served
+    return _named(files, name)
+
+
+def _named(files: Sequence[str], name: str | None) -> Project:
     identity = name or files[0]
     return Project(
         files=tuple(files),
@@ -90,38 +110,57 @@ def _of_running(served: RunningProject) -> Project:
     return Project(files=served.files, identity=served.identity, id=served.id, name=served.name)
 
 
-def _named_in(path: str) -> str | None:
-    """`[supervisor] name`. A file that cannot be read has none; whoever loads it says why."""
-    with suppress(OSError, ValueError, RecursionError):
-        if not os.path.isfile(path) or os.path.getsize(path) > 4 * 1024 * 1024:
-            return None
-        supervisor = tomllib.loads(Path(path).read_text()).get("supervisor")
+def _served_from(path: str, environ: Mapping[str, str]) -> Project | None:
+    """The one project of *path* that runs: also while the file itself cannot be read."""
+    served = [each for each in running(environ) if each.files[:1] == (path,)]
+    return _of_running(served[0]) if len(served) == 1 else None
+
+
+def _named_in(files: Sequence[str]) -> str | None:
+    """`[supervisor] name`, from the first file that has it."""
+    for source in read_sources(files):
+        content = parse(source.path, source.text)
+        if isinstance(content, Problem):
+            raise ValueError
+        supervisor = content.get("supervisor")
         name = supervisor.get("name") if isinstance(supervisor, dict) else None
-        return name if isinstance(name, str) and name else None
+        if isinstance(name, str) and is_name(name):
+            return name
     return None
 
 
-def _find(environ: Mapping[str, str], here: str) -> str | None:
+def _find(environ: Mapping[str, str]) -> str | None:
     named = environ.get("OXTRIO_CONFIG")
     if named:
-        return _absolute(named, here)
-    folder = Path(here)
+        return _absolute(named, environ)
+    folder = Path(current_folder(environ))
     for each in (folder, *folder.parents):
-        if (each / OXFILE).exists():
+        # A link that leads nowhere counts: its own error is better than another project.
+        if os.path.lexists(each / OXFILE):
             return str(each / OXFILE)
     home = home_of(environ)
     xdg = environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
     for path in (f"{xdg}/oxtrio/{OXFILE}", f"{home}/.config/oxmgr/{OXFILE}"):
-        if os.path.exists(path):
+        if os.path.lexists(path):
             return path
     return None
 
 
-def _absolute(path: str, here: str) -> str:
-    return os.path.normpath(os.path.join(here, os.path.expanduser(path)))
+def _absolute(path: str, environ: Mapping[str, str]) -> str:
+    """*path* as the user sees it: `..` goes back over a link only where that is the same file."""
+    if path.startswith("~/"):
+        path = home_of(environ) + path[1:]
+    full = path if os.path.isabs(path) else os.path.join(current_folder(environ), path)
+    shown = re.sub("^//+", "/", os.path.normpath(full))
+    folder, name = os.path.split(full)
+    with suppress(OSError):
+        if not os.path.samefile(folder, os.path.dirname(shown)):
+            return os.path.join(os.path.realpath(folder), name)
+    return shown
 
 
-def _nothing_found(here: str, environ: Mapping[str, str], for_run: bool) -> tuple[str, str]:
+def _nothing_found(environ: Mapping[str, str], for_run: bool) -> tuple[str, str]:
+    here = current_folder(environ)
     if for_run and os.path.exists(f"{here}/Procfile"):
         return (
             "a Procfile is not supported yet",

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Sequence
 
-from oxtrio.errors import ConfigError, Problem
+from oxtrio.errors import ConfigError, Problem, Refused
 from oxtrio.model.facts import Source
 
 LARGEST = 4 * 1024 * 1024
@@ -12,8 +12,29 @@ LARGEST = 4 * 1024 * 1024
 
 
 def read_sources(files: Sequence[str]) -> tuple[Source, ...]:
-    """The texts of *files*. Raises `ConfigError` for what is no readable text file."""
-    return tuple(Source(path, _read(path)) for path in files)
+    """The texts of *files*.
+
+    Raises `ConfigError` with a problem for each that is no readable text file, and `Refused`
+    where anybody could have written what root is to run.
+    """
+    sources, errors = [], {}
+    for path in files:
+        try:
+            sources.append(Source(path, _read(path)))
+        except ConfigError as error:
+            errors[path] = error
+    if len(errors) == 1:
+        raise next(iter(errors.values()))
+    if errors:
+        raise ConfigError(
+            f"{len(errors)} files cannot be read",
+            problems=tuple(
+                problem
+                for path, error in errors.items()
+                for problem in error.problems or (Problem(path, 0, error.message, error.hint),)
+            ),
+        )
+    return tuple(sources)
 
 
 def _read(path: str) -> str:
@@ -21,7 +42,7 @@ def _read(path: str) -> str:
         # Without O_NONBLOCK a FIFO would keep us waiting for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise ConfigError(f"cannot read '{path}': {error.strerror}", _hint(error)) from error
+        raise ConfigError(f"cannot read '{path}': {_why(error)}", _hint(error)) from error
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
@@ -31,6 +52,10 @@ def _read(path: str) -> str:
     if len(raw) > LARGEST:
         raise ConfigError(f"'{path}' is too large: more than {LARGEST >> 20} MiB")
     return _decode(path, raw)
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _hint(error: OSError) -> str:
@@ -52,8 +77,12 @@ def _refuse_writable(path: str, found: os.stat_result) -> None:
     if os.geteuid() != 0:
         return
     if found.st_mode & stat.S_IWOTH:
-        raise ConfigError(f"'{path}' is writable for everybody", f"chmod o-w '{path}'")
-    folder = os.path.dirname(os.path.realpath(path))
-    mode = os.stat(folder).st_mode
-    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-        raise ConfigError(f"the folder of '{path}' is writable for everybody", f"chmod o-w {folder}")
+        raise Refused(f"root does not run '{path}': anybody can write it", f"chmod o-w '{path}'")
+    # A link stands in a folder of its own. A sticky folder is none for root either: anybody
+    # could have put the file there.
+    for folder in {os.path.dirname(path), os.path.dirname(os.path.realpath(path))}:
+        if os.stat(folder).st_mode & stat.S_IWOTH:
+            raise Refused(
+                f"root does not run '{path}': anybody can write to its folder",
+                f"move it to a folder of its own, or: chmod o-w '{folder}'",
+            )

@@ -3,7 +3,7 @@
 import grp
 import os
 import pwd
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from shutil import which
 
@@ -36,7 +36,8 @@ def findings(config: Config, environ: Mapping[str, str]) -> list[Finding]:
     Only what is certain: what the shell alone can tell is left to the start. Disabled apps are
     looked at too, as any of them may be started by name.
     """
-    return [finding for app in config.apps for finding in _findings_of(app, environ)]
+    folders = {os.path.dirname(path) for path in config.files}
+    return [finding for app in config.apps for finding in _findings_of(app, environ, folders)]
 
 
 def longest_stop(config: Config) -> float:
@@ -48,7 +49,9 @@ def longest_stop(config: Config) -> float:
     return worst if bound is None else min(worst, bound)
 
 
-def _findings_of(app: AppSpec, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _findings_of(
+    app: AppSpec, environ: Mapping[str, str], folders: Collection[str]
+) -> Iterator[Finding]:
     yield from _missing_folders(app)
     yield from _missing_identity(app)
     variables: dict[str, str] = {}
@@ -62,7 +65,9 @@ def _findings_of(app: AppSpec, environ: Mapping[str, str]) -> Iterator[Finding]:
     for command in commands:
         name = program(command) if command is not None else None
         if name is not None and os.path.isdir(app.working_dir):
-            yield from _missing_program(app, with_instance(name, 0), search)
+            # A relative `venv` is looked up from the folder of the oxfile.
+            base = "" if app.working_dir in folders else app.working_dir
+            yield from _missing_program(app, with_instance(name, 0), search, base)
 
 
 def _missing_folders(app: AppSpec) -> Iterator[Finding]:
@@ -127,7 +132,7 @@ def _search_path(app: AppSpec, environ: Mapping[str, str], variables: Mapping[st
     return compose(app, environ, variables, given)["PATH"]
 
 
-def _missing_program(app: AppSpec, name: str, search: str) -> Iterator[Finding]:
+def _missing_program(app: AppSpec, name: str, search: str, base: str) -> Iterator[Finding]:
     if "/" in name:
         path = os.path.join(app.working_dir, name)
         if not os.path.exists(path):
@@ -135,7 +140,7 @@ def _missing_program(app: AppSpec, name: str, search: str) -> Iterator[Finding]:
         elif not os.path.isfile(path) or not os.access(path, os.X_OK):
             yield Finding(app.name, f"'{name}' is not executable", f"chmod +x {path}")
     elif which(name, path=_absolute(search, app.working_dir)) is None:
-        yield Finding(app.name, f"command not found: {name}", _venv_hint(app, name))
+        yield Finding(app.name, f"command not found: {name}", _venv_hint(app, name, base))
 
 
 def _absolute(search: str, working_dir: str) -> str:
@@ -143,9 +148,9 @@ def _absolute(search: str, working_dir: str) -> str:
     return os.pathsep.join(os.path.join(working_dir, each) for each in search.split(os.pathsep))
 
 
-def _venv_hint(app: AppSpec, name: str) -> str:
+def _venv_hint(app: AppSpec, name: str, base: str) -> str:
     for venv in VENVS:
         if os.access(os.path.join(app.working_dir, venv, "bin", name), os.X_OK):
-            path = os.path.join(app.working_dir, venv)
-            return f'{venv}/bin/{name} exists: add venv = "{path}" to [processes.{app.name}]'
+            line = f'venv = "{os.path.join(base, venv)}"'
+            return f"{venv}/bin/{name} exists: add {line} to [processes.{app.name}]"
     return ""

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import trio
 
 from oxtrio.process.record import Record, records_in
-from oxtrio.system.containment import MARKER, send
+from oxtrio.system.containment import MARKER, send, wait_gone
 from oxtrio.system.proc import ProcessStat, all_pids, environ_of, stat_of
 
 KILL_AFTER = 5.0
 """Seconds after SIGKILL at which what is still there is given up."""
-LOOK_EVERY = 0.05
-"""Seconds between two looks: the end of a process that is not our child is told to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +74,8 @@ async def _end(record: Record, members: list[ProcessStat], survivors: list[int])
 
 
 async def _wait_gone(members: Sequence[ProcessStat]) -> None:
-    while any(_lives(stat) for stat in members):
-        await trio.sleep(LOOK_EVERY)
+    for stat in members:
+        await wait_gone(stat)
 
 
 def _lives(stat: ProcessStat) -> bool:

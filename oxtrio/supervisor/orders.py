@@ -13,8 +13,10 @@ import trio
 from oxtrio.errors import OxtrioError, UsageError
 from oxtrio.model.order import Failure, Order, Report, Step, Verb
 from oxtrio.model.state import State
+from oxtrio.policy.causes import cause_of
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life, Outcome
+from oxtrio.supervisor.reasons import facts_of
 
 if TYPE_CHECKING:
     from oxtrio.supervisor.supervisor import Supervisor
@@ -62,9 +64,10 @@ def step_of(instance: Instance) -> Step:
 def failure_of(instance: Instance, reason: str, hint: str = "") -> Failure:
     """Why it failed for *instance*, with its last words."""
     lines = instance.past.last_lines if instance.past else ()
+    cause = cause_of(facts_of(instance)) if instance.past and reason == instance.reason else None
     return Failure(
         name=instance.name,
-        reason=reason,
+        reason=cause.short if cause else reason,
         hint=hint or f"oxtrio why {instance.name}",
         last_lines=lines[-10:],
     )

@@ -36,7 +36,7 @@ def snapshot(instance: Instance, config: str) -> InstanceStatus:
         exit=_last_exit(instance),
         reason=_reason(instance),
         since=rfc3339(instance.since),
-        next_at=rfc3339(instance.next_at) if _waits(instance) else None,
+        next_at=_next_at(instance),
         listen=(),
         command=command_text(spec),
         config=config,
@@ -68,8 +68,10 @@ def _cpu_percent(usage: Usage | None, started: float | None) -> float | None:
     return round(100 * usage.cpu_seconds / max(time.time() - started, 0.1), 1)
 
 
-def _waits(instance: Instance) -> bool:
-    return instance.state is State.BACKOFF and instance.next_at is not None
+def _next_at(instance: Instance) -> str | None:
+    if instance.state is not State.BACKOFF or instance.next_at is None:
+        return None
+    return rfc3339(instance.next_at)
 
 
 def _health(instance: Instance) -> str:

@@ -91,9 +91,10 @@ class Supervisor:
             del self.apps[app.name]
             self._scopes.pop(app.name).cancel()
 
-    async def serve(self) -> None:
+    async def serve(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Run every app, those that arrive later too. Cancelling stops them all."""
         async with trio.open_nursery() as nursery:
+            task_status.started()
             while True:
                 for name, app in self.apps.items():
                     if name not in self._scopes:
@@ -105,9 +106,10 @@ class Supervisor:
         with scope:
             await app.serve()
 
-    async def serve_orders(self) -> None:
+    async def serve_orders(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Carry out every order in a task of its own. Cancelling gives all of them up."""
         async with trio.open_nursery() as nursery:
+            task_status.started()
             async for errand, result in self._arriving:
                 nursery.start_soon(result.of, carry_out, VERBS, errand)
 
@@ -239,8 +241,8 @@ _BADNESS = {
 async def open_supervisor(supervisor: Supervisor) -> AsyncIterator[Supervisor]:
     """The tree of apps. Leaving it, also by cancellation, stops every app that still runs."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervisor.serve)
-        nursery.start_soon(supervisor.serve_orders)
+        await nursery.start(supervisor.serve)
+        await nursery.start(supervisor.serve_orders)
         yield supervisor
         nursery.cancel_scope.cancel()
 

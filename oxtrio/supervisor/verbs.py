@@ -83,7 +83,7 @@ async def stop(errand: Errand) -> Report:
     return Report(done=tuple(step_of(each) for each in chosen), failures=failures)
 
 
-async def reset(errand: Errand) -> Report:
+async def reset(errand: Errand) -> Report:  # noqa: ASYNC124 - the shape of all orders
     """Forget the failures and restarts of what is named."""
     chosen = select(errand.supervisor.apps, errand.order.names)
     for instance in chosen:
@@ -91,7 +91,7 @@ async def reset(errand: Errand) -> Report:
     return Report(done=tuple(step_of(each) for each in chosen))
 
 
-async def send_signal(errand: Errand) -> Report:
+async def send_signal(errand: Errand) -> Report:  # noqa: ASYNC124 - the shape of all orders
     """Send a signal to the main process of what is named."""
     order = errand.order
     require(bool(order.names), "signal needs the name of an app", "oxtrio signal HUP api")

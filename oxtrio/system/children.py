@@ -175,6 +175,6 @@ async def open_owner() -> AsyncIterator[Owner]:
 def become_subreaper() -> bool:
     """Orphans of our descendants become our children from now on (prctl(2))."""
     try:
-        return ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        return bool(ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
     except (OSError, AttributeError):
         return False

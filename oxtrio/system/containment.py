@@ -8,13 +8,19 @@ been seen below the leader before, and last by the marker in its environment.
 import contextlib
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import trio
 
 from oxtrio.system.children import Child, Children
 from oxtrio.system.proc import ProcessStat, descendants_of, environ_of, program_of, stat_of
 
 MARKER = "OXTRIO_RUN_ID"
 SHELLS = frozenset({"sh", "dash", "bash", "ash", "zsh", "ksh", "busybox", "mksh", "fish"})
+
+LOOKS = 5
+"""Times that we look for what a run left behind, while processes end under our eyes."""
 
 Identity = tuple[int, int]
 """(pid, start time): a recycled pid has another start time."""
@@ -54,15 +60,20 @@ class Containment:
     def members(self, kin: Kin) -> list[ProcessStat]:
         """Every live process of the run, the leader first. Some may be gone a moment later."""
         roots = [kin.leader.pid] if kin.leader.alive else []
-        roots += self._left_behind(kin)
+        roots += self._left_behind(kin)[0]
         found = [stat_of(pid) for pid in (*roots, *descendants_of(roots))]
         alive = [stat for stat in found if stat is not None and not stat.dead]
         kin.seen.update((stat.pid, stat.started) for stat in alive)
+        if len(kin.seen) > 100 + 4 * len(alive):  # a run that lives for years forks for years
+            kin.seen = {who for who in kin.seen if _exists(who)}
         return alive
 
     def is_empty(self, kin: Kin) -> bool:
         """Whether nothing of the run is left."""
-        return not kin.leader.alive and not self._left_behind(kin)
+        if kin.leader.alive:
+            return False
+        left, settled = self._left_behind(kin)
+        return settled and not left
 
     async def wait_empty(self, kin: Kin) -> None:
         """Return when nothing of the run is left. Cancelling changes nothing."""
@@ -91,8 +102,11 @@ class Containment:
 
         Their descendants are told by them, as workers are by their master.
         """
-        for pid in self._left_behind(kin):
-            self._tell(kin, pid, number)
+        left, _ = self._left_behind(kin)
+        for pid in left:
+            stat = stat_of(pid)
+            if stat is not None and stat.parent not in left:  # a guest sees descendants, too
+                self._tell(kin, pid, number)
 
     def kill(self, kin: Kin) -> None:
         """SIGKILL to everything of the run: its group, and all descendants."""
@@ -115,19 +129,45 @@ class Containment:
             else:
                 send(stat, each)
 
-    def _left_behind(self, kin: Kin) -> list[int]:
-        return [pid for pid in self._children.orphans() if self._owner(pid) is kin]
+    def _left_behind(self, kin: Kin) -> tuple[list[int], bool]:
+        """What lost its leader, and whether that is sure.
+
+        A process that ends between the list and the look at it hands its children over to us
+        in that moment. So it is sure when nobody did that since the look before.
+        """
+        gone_before: set[int] = set()
+        left: list[int] = []
+        for _ in range(LOOKS):
+            pids = self._children.orphans()
+            owners = {pid: self._owner(pid) for pid in pids}
+            left = [pid for pid in pids if owners[pid] is kin]
+            self._forget_all_but(pids)
+            gone = {pid for pid in pids if owners[pid] is None and not _lives(pid)}
+            if gone <= gone_before:
+                return left, True
+            gone_before = gone
+        return left, False
 
     def _owner(self, pid: int) -> Kin | None:
         stat = stat_of(pid)
         if stat is None or stat.dead:
             return None
-        who = (stat.pid, stat.started)
-        if who not in self._owners:
-            self._owners[who] = self._attribute(stat)
-        return self._owners[who]
+        who = (pid, stat.started)
+        if who in self._owners:
+            return self._owners[who]
+        environ = environ_of(pid)
+        owner = self._attribute(stat, environ)
+        if owner is not None or environ:
+            self._owners[who] = owner  # one that ends, or begins a program, shows no environment
+        return owner
 
-    def _attribute(self, stat: ProcessStat) -> Kin | None:
+    def _forget_all_but(self, pids: list[int]) -> None:
+        # As PID 1 we get orphans for years that belong to no run (`docker exec`).
+        if len(self._owners) > 2 * len(pids):
+            here = {*pids}
+            self._owners = {who: kin for who, kin in self._owners.items() if who[0] in here}
+
+    def _attribute(self, stat: ProcessStat, environ: Mapping[bytes, bytes]) -> Kin | None:
         # A pid stays taken while it names a session or group, so these cannot be recycled.
         for leader in (stat.session, stat.group):
             if leader in self._kin:
@@ -136,8 +176,32 @@ class Containment:
         for kin in self._kin.values():
             if who in kin.seen:
                 return kin
-        markers = environ_of(stat.pid).get(MARKER.encode(), b"").decode().split(":")
-        return next((kin for kin in self._kin.values() if kin.run_id in markers), None)
+        markers = environ.get(MARKER.encode(), b"").split(b":")
+        return next((kin for kin in self._kin.values() if kin.run_id.encode() in markers), None)
+
+
+def _lives(pid: int) -> bool:
+    stat = stat_of(pid)
+    return stat is not None and not stat.dead
+
+
+def _exists(who: Identity) -> bool:
+    stat = stat_of(who[0])
+    return stat is not None and stat.started == who[1]
+
+
+async def wait_gone(stat: ProcessStat) -> None:
+    """Return when just this process has ended, also where it is no child of ours."""
+    try:
+        pidfd = os.pidfd_open(stat.pid)
+    except ProcessLookupError:
+        return
+    try:
+        now = stat_of(stat.pid)
+        if now is not None and now.started == stat.started:
+            await trio.lowlevel.wait_readable(pidfd)
+    finally:
+        os.close(pidfd)
 
 
 def send(stat: ProcessStat, number: int) -> bool:

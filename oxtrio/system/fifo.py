@@ -63,6 +63,24 @@ def _allowance() -> int:
     return 0
 
 
+def _open_both_ends(path: str) -> tuple[int, int]:
+    """Make the FIFO and open it for reading and for writing. Raises `OSError`; nothing is left."""
+    os.mkfifo(path, 0o600)
+    flags = os.O_RDWR | os.O_CLOEXEC
+    reading = -1
+    try:
+        # A descendant that changed its user may open /dev/stdout again; nobody else can
+        # reach the folder.
+        os.chmod(path, 0o622)
+        reading = os.open(path, flags | os.O_NONBLOCK)
+        return reading, os.open(path, flags)
+    except OSError:
+        if reading >= 0:
+            os.close(reading)
+        os.unlink(path)
+        raise
+
+
 class Pipe:
     """One stream of one run."""
 
@@ -73,13 +91,7 @@ class Pipe:
             self._reading, self.writing = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self._reading, False)
         else:
-            os.mkfifo(path, 0o600)
-            # A descendant that changed its user may open /dev/stdout again; nobody else can
-            # reach the folder.
-            os.chmod(path, 0o622)
-            flags = os.O_RDWR | os.O_CLOEXEC
-            self._reading = os.open(path, flags | os.O_NONBLOCK)
-            self.writing = os.open(path, flags)
+            self._reading, self.writing = _open_both_ends(path)
         self._size = CHUNK
 
     def spawned(self) -> None:

@@ -44,7 +44,7 @@ class Guest:
     async def _wait(self, child: Child, pidfd: int) -> None:
         try:
             await trio.lowlevel.wait_readable(pidfd)
-            _, status = os.waitpid(child.pid, os.WNOHANG)
+            _, status = os.waitpid(child.pid, os.WNOHANG)  # noqa: ASYNC222 - it has ended
             child.changed(status)
         except ChildProcessError:
             child.lost()

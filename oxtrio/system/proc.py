@@ -95,9 +95,15 @@ def environ_of(pid: int) -> dict[bytes, bytes]:
 
 
 def program_of(pid: int) -> str:
-    """The file name of the program that *pid* executes, or ""."""
+    """The file name of the program that *pid* executes, or "".
+
+    Where that may not be read (root in a container, another user): its name for the kernel.
+    """
     try:
         return os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)")
+    except PermissionError:
+        stat = stat_of(pid)
+        return stat.name if stat is not None else ""
     except OSError:
         return ""
 

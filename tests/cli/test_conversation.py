@@ -80,7 +80,7 @@ def test_events(oxtrio, fake: FakeSteered):
     code, out, _ = oxtrio("events", "-n", "1")
 
     assert code == 0
-    assert out == "2025-01-01T12:00:00+01:00  api  stopped  asked\n"
+    assert out == "2025-01-01T12:00:00+01:00  api             stopped    asked\n"
 
 
 def test_logs(oxtrio, fake: FakeSteered):

@@ -14,9 +14,9 @@ def test_an_event_is_one_line(oxtrio, client):
 
     assert oxtrio("events") == (
         0,
-        f"{AT}  api:0  running  pid 7\n"
-        f"{AT}  api:0  crashed  exit code 1\n"
-        f"{AT}  oxtrio  stopping  SIGTERM\n",
+        f"{AT}  api:0           running    pid 7\n"
+        f"{AT}  api:0           crashed    exit code 1\n"
+        f"{AT}  oxtrio          stopping   SIGTERM\n",
         "",
     )
 

@@ -97,6 +97,17 @@ def test_waiting_shows_one_live_line_per_instance():
     assert screen(text) == ["db     running     pid 7", "api:0  running     pid 8"]
 
 
+def test_the_final_lines_are_in_the_order_of_the_report():
+    script = """
+client.answers = [Step(name="b", state="starting"), Step(name="c", state="running", pid=3)] + [
+    Report(done=tuple(Step(name=name, state="running", pid=1) for name in "ab"))
+]
+"""
+    _, text = on_a_terminal(script, "restart")
+
+    assert [line[0] for line in screen(text)] == ["a", "b", "c"]
+
+
 def test_no_live_line_is_wider_than_the_terminal():
     _, text = on_a_terminal(STEPS, "restart", env={"NO_COLOR": "1"})
 

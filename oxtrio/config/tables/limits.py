@@ -17,7 +17,7 @@ MEMORY = Key(
 )
 CPU = Key(
     name="cpu_percent",
-    kind=number(0, 1e6, above=True),
+    kind=number(0, 1e6, "a number above 0: percent of a core", above=True),
     default=None,
     meaning="CPU of the whole run, 100 being one core. Above it for the whole window the app is "
     "restarted in order.",

@@ -1,0 +1,1 @@
+"""oxtrio beside its peers and beside the least that the machine allows, measured in one run."""

@@ -1,0 +1,28 @@
+"""What is supervised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One app, as every supervisor is told of it."""
+
+    name: str
+    argv: Sequence[str]
+    restarts: bool = True
+    """Started again after every end, without delay."""
+    log_bytes: int = 100 * 2**20
+    """Its log is rotated at this size; five old ones are kept."""
+
+
+def quiet(count: int, pipe: Path) -> list[App]:
+    """Apps that announce themselves, then do nothing until SIGTERM."""
+    return [announcing(f"app{number}", pipe) for number in range(count)]
+
+
+def announcing(name: str, pipe: Path, script: str = "announce.sh") -> App:
+    return App(name, ("/bin/sh", str(PROGRAMS / script), name, str(pipe)))
