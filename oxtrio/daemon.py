@@ -76,9 +76,7 @@ async def run_daemon(setup: Setup) -> int:
     ):
         supervisor = _supervisor_of(setup, children, logs)
         viewers = Viewers()
-        ending = Ending(
-            supervisor, when_all_ended=setup.start, exit_code_from=setup.exit_code_from
-        )
+        ending = Ending(supervisor, when_all_ended=setup.start, exit_code_from=setup.exit_code_from)
         supervisor.freshen = viewers.wait_fresh
         async with trio.open_nursery() as top:
             async with open_supervisor(supervisor):
@@ -272,4 +270,3 @@ async def _showing(display: Display | None, logs: LogStore) -> AsyncIterator[Non
         await nursery.start(display.serve)
         yield
         nursery.cancel_scope.cancel()
-

@@ -1,8 +1,10 @@
 """The first lines of the `oxtrio` command: what must be right before anything is imported."""
 
 import sys
+from collections.abc import Sequence
 
-SERVING = frozenset({"run", "runtime", "--foreground", "--supervise"})
+SERVING = frozenset({"run", "runtime", "--supervise"})
+WITH_VALUE = frozenset({"-c", "--config", "-p", "--project"})
 
 
 def main() -> None:
@@ -10,7 +12,7 @@ def main() -> None:
 
     `import trio` alone takes 0.1 s, in which PID 1 would lose every signal.
     """
-    if not SERVING.isdisjoint(sys.argv[1:]):
+    if becomes_supervisor(sys.argv[1:]):
         from oxtrio.system import descriptors, signals
 
         signals.block_early()
@@ -22,6 +24,16 @@ def main() -> None:
     from oxtrio.cli.main import main as command_line
 
     sys.exit(command_line())
+
+
+def becomes_supervisor(words: Sequence[str]) -> bool:
+    """Whether this process will supervise: `run`, or `start --foreground`."""
+    left = list(words)
+    while left and left[0].startswith("-") and left[0] not in SERVING:
+        del left[: 2 if left[0] in WITH_VALUE else 1]
+    if not left:
+        return False
+    return left[0] in SERVING or (left[0] == "start" and "--foreground" in left)
 
 
 if __name__ == "__main__":

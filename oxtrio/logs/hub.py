@@ -14,6 +14,7 @@ BACKLOG = 1024 * 1024
 RECENT_BYTES = 64 * 1024
 RECENT_CHUNKS = 512
 
+
 class Follower(Protocol):
     """Somebody who is told at once; it must neither wait nor raise."""
 

@@ -47,9 +47,7 @@ async def run_command(
         os.close(reading)
     if waiting.cancelled_caught or child.exit is None:
         return CommandResult(timed_out=True, output_tail=bytes(tail))
-    return CommandResult(
-        code=child.exit.code, signal=child.exit.signal, output_tail=bytes(tail)
-    )
+    return CommandResult(code=child.exit.code, signal=child.exit.signal, output_tail=bytes(tail))
 
 
 async def _until_gone(child: Child, reading: int, tail: bytearray) -> None:

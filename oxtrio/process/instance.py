@@ -8,27 +8,25 @@ from typing import assert_never
 import trio
 
 from oxtrio.errors import SpawnFailed
-from oxtrio.logs.sink import Sink
 from oxtrio.model.exit import Exit
-from oxtrio.model.log import Stream
-from oxtrio.model.spec import AppSpec, OnUnhealthy
-from oxtrio.model.state import ALIVE, Happening, State, transition
+from oxtrio.model.spec import AppSpec
+from oxtrio.model.state import ALIVE, Happening, State
 from oxtrio.policy.restart import Ended, GiveUp, Leave, Retry, Streak, after_run, describe
 from oxtrio.process.life import Life, Outcome
-from oxtrio.process.past import PastRun
 from oxtrio.process.preparation import Preparation
 from oxtrio.process.run import Run, open_run
+from oxtrio.process.sinks import Sinks
+from oxtrio.process.standing import Publish, Standing
 from oxtrio.process.surroundings import Surroundings
 
 ONE_SHOT_GRACE = 1.0
 """Seconds that a waiting start gives a one-shot to end; after that it counts as up."""
 
-Publish = Callable[["Instance", Happening], None]
 Hold = Callable[["Instance"], Awaitable[None]]
 """Returns when the dependencies of an instance are met."""
 
 
-class Instance:
+class Instance(Standing):
     """Runs its process, again and again, until it is stopped, ends as meant, or is given up.
 
     Steering it is synchronous: `start`, `stop` and `restart` change what is wanted and cancel
@@ -38,35 +36,13 @@ class Instance:
     def __init__(
         self, spec: AppSpec, number: int, around: Surroundings, publish: Publish, hold: Hold
     ) -> None:
-        self.spec = spec
-        self.number = number
-        self.wanted = False
-        self.state = State.STOPPED
-        self.reason = ""
-        self.since = time.time()
-        self.run: Run | None = None
-        self.life: Life | None = None
-        self.past: PastRun | None = None
-        """The last run that ended."""
-        self.started_at: float | None = None
-        self.next_at: float | None = None
-        self.restarts = 0
-        self.failures = 0
-        """Consecutive ones, of the last life that had any."""
-        self.changed = trio.lowlevel.ParkingLot()
+        super().__init__(spec, number, publish)
         self._next: Life | None = None
         self._woken = trio.lowlevel.ParkingLot()
         self._around = around
-        self._publish = publish
         self._hold = hold
         self._retired = False
-        self._sinks: list[Sink] = []
-        self._sinks_of = spec.logs
-
-    @property
-    def name(self) -> str:
-        """`api`, or `api:0` where the app has several instances."""
-        return f"{self.spec.name}:{self.number}" if self.spec.instances > 1 else self.spec.name
+        self._sinks = Sinks(around.logs, number)
 
     # Steering: what an operator wants. Nothing here waits.
 
@@ -76,8 +52,10 @@ class Instance:
         if self._next is not None:
             return self._next
         current = self.life
-        if current is not None and not current.scope.cancel_called and self.state in (
-            ALIVE | {State.BLOCKED}
+        if (
+            current is not None
+            and not current.scope.cancel_called
+            and self.state in (ALIVE | {State.BLOCKED})
         ):
             return current
         return self._begin(life)
@@ -100,7 +78,7 @@ class Instance:
             self._happened(Happening.GONE, why)
 
     def kill(self) -> None:
-        """SIGKILL to all of it now; with `stop` before it, the end of a stop that takes too long."""
+        """SIGKILL to all of it now; after `stop`, the end of one that takes too long."""
         if self.run is not None:
             self.run.kill()
 
@@ -109,11 +87,6 @@ class Instance:
         self.restarts = self.failures = 0
         if self.life is not None:
             self.life.streak = Streak()
-
-    async def wait(self, condition: Callable[[], bool]) -> None:
-        """Return when *condition* holds after a change of this instance. Cancelling is harmless."""
-        while not condition():
-            await self.changed.park()
 
     @property
     def is_down(self) -> bool:
@@ -129,11 +102,6 @@ class Instance:
     def has_begun_anew(self) -> bool:
         """Nothing of the life before the last `restart` is left."""
         return self._next is None
-
-    @property
-    def is_outdated(self) -> bool:
-        """What runs was started with another spec than the one it has now."""
-        return self.run is not None and self.run.spec != self.spec
 
     def replace_spec(self, spec: AppSpec) -> None:
         """Use *spec* from the next life on; what runs goes on with the one it has."""
@@ -166,7 +134,7 @@ class Instance:
                     await self._woken.park()
                 await self._live(self._next)
         finally:
-            self._release_logs()
+            self._sinks.release()
 
     def _begin(self, life: Life) -> Life:
         self._next = life
@@ -191,12 +159,13 @@ class Instance:
             self.changed.unpark_all()
 
     async def _wait_unstuck(self) -> None:
-        if self.run is None:
+        run = self.run
+        if run is None:
             return
-        if not self.run.is_empty:
-            self._happened(Happening.SURVIVED, f"still there after SIGKILL: {self._survivors()}")
-            await self.run.wait_empty()
-        self.run.let_go()
+        if not run.is_empty:
+            self._happened(Happening.SURVIVED, run.survivors)
+            await run.wait_empty()
+        run.let_go()
         self.run = None
 
     async def _keep_up(self, life: Life) -> None:
@@ -223,10 +192,8 @@ class Instance:
                 case _:
                     assert_never(decision)
 
-    async def _one_run(
-        self, life: Life, preparation: Preparation
-    ) -> Leave | Retry | GiveUp:
-        async with open_run(self, preparation, self._open_logs()) as run:
+    async def _one_run(self, life: Life, preparation: Preparation) -> Leave | Retry | GiveUp:
+        async with open_run(self, preparation, self._sinks.of(self.spec)) as run:
             self._spawned(life, run)
             async with trio.open_nursery() as beside:
                 if self.spec.health is None:
@@ -249,7 +216,7 @@ class Instance:
         await run.sweep()
         if not run.is_empty:
             why = self.reason
-            self._happened(Happening.SURVIVED, f"still there after SIGKILL: {self._survivors()}")
+            self._happened(Happening.SURVIVED, run.survivors)
             await run.wait_empty()
             self._happened(Happening.RETRY, why)
 
@@ -277,7 +244,9 @@ class Instance:
             case Retry(delay, streak):
                 life.streak = streak
                 self.failures = streak.failures
-                self._happened(Happening.RETRY, why if delay < 0.05 else f"{why}; waits {delay:.1f} s")
+                self._happened(
+                    Happening.RETRY, why if delay < 0.05 else f"{why}; waits {delay:.1f} s"
+                )
             case GiveUp(reason):
                 self.failures += 1
                 self._happened(Happening.GAVE_UP, reason)
@@ -287,41 +256,11 @@ class Instance:
                 assert_never(decision)
         return decision
 
-    def _remember(self, ended: Ended, run: Run | None) -> None:
-        self.started_at = None
-        self.past = PastRun(
-            exit=ended.exit,
-            at=time.time(),
-            why=describe(ended),
-            lasted=ended.lasted,
-            fault=ended.fault,
-            last_lines=run.tail.lines(20) if run else (),
-            last_answer=run.last_answer if run else None,
-            memory=run.last_usage.memory if run and run.last_usage else None,
-            oom=bool(run and run.oom_struck()),
-        )
-
     def _settle_after(self, life: Life, decision: Leave | Retry | GiveUp, hint: str) -> None:
         if isinstance(decision, Leave):
             life.settle(Outcome.ENDED, self.reason)
         else:
             life.settle(Outcome.FAILED, self.reason, hint)
-
-    def _open_logs(self) -> list[Sink]:
-        if self._sinks and self._sinks_of != self.spec.logs:
-            self._release_logs()
-        if not self._sinks:
-            self._sinks_of = self.spec.logs
-            self._sinks = [
-                self._around.logs.sink(self.spec, self.number, stream)
-                for stream in (Stream.STDOUT, Stream.STDERR)
-            ]
-        return self._sinks
-
-    def _release_logs(self) -> None:
-        for sink in self._sinks:
-            self._around.logs.release(sink)
-        self._sinks = []
 
     def _spawned(self, life: Life, run: Run) -> None:
         self.run = run
@@ -330,54 +269,3 @@ class Instance:
             self.restarts += 1
         life.planned = False
         self._happened(Happening.SPAWNED, life.cause if self.restarts == 0 else "")
-
-    def _survivors(self) -> str:
-        pids = ", ".join(str(pid) for pid in (self.run.pids() if self.run else ()))
-        return f"pid {pids}"
-
-    # What a run tells (process/run.py, Owner).
-
-    def ready(self, run: Run) -> None:
-        if self.state is State.STARTING:
-            self._happened(Happening.READY, "")
-            if self.life is not None and not self.spec.one_shot:
-                self.life.settle(Outcome.UP)
-
-    def unwell(self, run: Run, why: str) -> None:
-        if self.state is State.RUNNING:
-            self._happened(Happening.UNWELL, why)
-            if self.spec.health is not None and (
-                self.spec.health.on_unhealthy is OnUnhealthy.RESTART
-            ):
-                run.fail(why)
-
-    def well(self, run: Run) -> None:
-        if self.state is State.UNHEALTHY:
-            self._happened(Happening.WELL, "")
-
-    def stopping(self, run: Run, why: str) -> None:
-        self._happened(Happening.ASKED_TO_STOP, why or self.reason)
-
-    def paused(self, run: Run, paused: bool) -> None:
-        if paused and self.state in (State.STARTING, State.RUNNING, State.UNHEALTHY):
-            self._happened(Happening.PAUSED, "stopped by SIGSTOP")
-        elif not paused and self.state is State.PAUSED:
-            happening = Happening.CONTINUED if run.ready else Happening.CONTINUED_STARTING
-            self._happened(happening, "")
-
-    def blocked(self, why: str) -> None:
-        """It waits for a dependency."""
-        if self.state is not State.BLOCKED:
-            self._happened(Happening.HELD, why)
-        elif why != self.reason:
-            self.reason = why
-            self.changed.unpark_all()
-
-    def _happened(self, happening: Happening, reason: str) -> None:
-        self.state = transition(self.state, happening)
-        self.reason = reason
-        self.since = time.time()
-        if self.life is not None:
-            self.life.begun = True
-        self._publish(self, happening)
-        self.changed.unpark_all()

@@ -156,6 +156,12 @@ class Run:
         """Whether nothing of it is left."""
         return self._around.containment.is_empty(self.kin)
 
+    @property
+    def survivors(self) -> str:
+        """What is still there after SIGKILL, in words."""
+        pids = ", ".join(map(str, self.pids()))
+        return f"still there after SIGKILL: pid {pids}"
+
     def left_behind(self) -> int:
         """How many processes of it are still there."""
         return len(self._around.containment.members(self.kin))
@@ -287,4 +293,3 @@ def _outputs(
         return open_output(around, None, run_id, sinks, tail)
     except OSError as error:
         raise SpawnFailed(f"cannot make the pipes of a run: {error.strerror}") from error
-

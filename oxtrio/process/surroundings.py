@@ -1,4 +1,4 @@
-"""What all runs of one supervisor share: the parts that touch the system, and the project's facts."""
+"""What all runs of one supervisor share: what touches the system, and facts of the project."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

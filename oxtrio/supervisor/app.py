@@ -7,7 +7,8 @@ import trio
 
 from oxtrio.model.spec import AppSpec
 from oxtrio.model.state import Happening, State
-from oxtrio.process.instance import Hold, Instance, Publish
+from oxtrio.process.instance import Hold, Instance
+from oxtrio.process.standing import Publish, Standing
 from oxtrio.process.surroundings import Surroundings
 
 Report = Callable[[str, BaseException], None]
@@ -73,13 +74,11 @@ class App:
         surplus = self.instances[spec.instances :]
         del self.instances[spec.instances :]
         for number in range(len(self.instances), spec.instances):
-            self.instances.append(
-                Instance(spec, number, self._around, self._published, self._hold)
-            )
+            self.instances.append(Instance(spec, number, self._around, self._published, self._hold))
         self._arrivals.unpark_all()
         return surplus
 
-    def _published(self, instance: Instance, happening: Happening) -> None:
+    def _published(self, instance: Standing, happening: Happening) -> None:
         self._publish(instance, happening)
         self.changed.unpark_all()
 

@@ -90,7 +90,9 @@ class Journal:
         self._write(event)
         self.broadcast.publish(event)
 
-    def history(self, *, since_seq: int | None = None, last: int | None = None) -> tuple[Event, ...]:
+    def history(
+        self, *, since_seq: int | None = None, last: int | None = None
+    ) -> tuple[Event, ...]:
         """What is remembered, oldest first."""
         events = [event for event in self._recent if since_seq is None or event.seq > since_seq]
         return tuple(events[-last:] if last is not None else events)

@@ -16,6 +16,7 @@ from oxtrio.model.state import State
 from oxtrio.policy.causes import cause_of
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life, Outcome
+from oxtrio.process.standing import Standing
 from oxtrio.supervisor.reasons import facts_of
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ Carry = Callable[[Errand], Awaitable[Report]]
 async def carry_out(carry: Mapping[Verb, Carry], errand: Errand) -> Report:
     """The report of one order. Raises `OxtrioError`; cancelling gives the operation up."""
     if errand.supervisor.stopping and errand.order.verb in _NOT_WHILE_STOPPING:
-        raise OxtrioError(
-            "the supervisor is stopping", "wait for it to end, then: oxtrio start"
-        )
+        raise OxtrioError("the supervisor is stopping", "wait for it to end, then: oxtrio start")
     if errand.order.env is not None:
         errand.supervisor.environ = dict(errand.order.env)
     return await carry[errand.order.verb](errand)
@@ -54,14 +53,14 @@ async def carry_out(carry: Mapping[Verb, Carry], errand: Errand) -> Report:
 _NOT_WHILE_STOPPING = frozenset({Verb.START, Verb.RESTART, Verb.RELOAD})
 
 
-def step_of(instance: Instance) -> Step:
+def step_of(instance: Standing) -> Step:
     """What an instance is now, as progress."""
     run = instance.run
     pid = run.child.pid if run is not None and run.child.alive else None
     return Step(name=instance.name, state=instance.state, reason=instance.reason, pid=pid)
 
 
-def failure_of(instance: Instance, reason: str, hint: str = "") -> Failure:
+def failure_of(instance: Standing, reason: str, hint: str = "") -> Failure:
     """Why it failed for *instance*, with its last words."""
     lines = instance.past.last_lines if instance.past else ()
     cause = cause_of(facts_of(instance)) if instance.past and reason == instance.reason else None
@@ -118,7 +117,7 @@ async def _outcome(instance: Instance, life: Life) -> Failure | None:
 
 async def _tell_steps(errand: Errand, instances: list[Instance], scope: trio.CancelScope) -> None:
     """Tell every change of state while somebody waits."""
-    meant = set(instances)
+    meant: set[Standing] = set(instances)
     with scope, errand.supervisor.changes.subscribe() as changes:
         async for instance in changes:
             if instance in meant:

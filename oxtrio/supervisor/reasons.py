@@ -14,7 +14,7 @@ from oxtrio.policy.command import program
 from oxtrio.policy.evidence import Blocker, WhyFacts
 from oxtrio.policy.explain import explain
 from oxtrio.policy.quantities import duration
-from oxtrio.process.instance import Instance
+from oxtrio.process.standing import Standing
 from oxtrio.supervisor.app import App
 from oxtrio.supervisor.dependencies import default_condition
 from oxtrio.system.listeners import owner_of
@@ -22,7 +22,7 @@ from oxtrio.system.listeners import owner_of
 VENVS = (".venv", "venv")
 
 
-def facts_of(instance: Instance) -> WhyFacts:
+def facts_of(instance: Standing) -> WhyFacts:
     """What is known without asking the system."""
     run, past = instance.run, instance.past
     alive = run is not None and run.child.alive
@@ -50,7 +50,7 @@ def facts_of(instance: Instance) -> WhyFacts:
     )
 
 
-async def why_of(instance: Instance, apps: Mapping[str, App]) -> Why:
+async def why_of(instance: Standing, apps: Mapping[str, App]) -> Why:
     """The explanation of one instance. What reads much of /proc happens in a thread."""
     facts = replace(facts_of(instance), blocked_on=_blocker(instance, apps))
     if instance.run is not None and not instance.run.child.alive:
@@ -58,14 +58,14 @@ async def why_of(instance: Instance, apps: Mapping[str, App]) -> Why:
     return explain(await trio.to_thread.run_sync(_investigate, facts, instance.number))
 
 
-def _last_lines(instance: Instance) -> tuple[str, ...]:
+def _last_lines(instance: Standing) -> tuple[str, ...]:
     run, past = instance.run, instance.past
     if run is not None and run.child.alive:
         return run.tail.lines(20)
     return past.last_lines if past else ()
 
 
-def _blocker(instance: Instance, apps: Mapping[str, App]) -> Blocker | None:
+def _blocker(instance: Standing, apps: Mapping[str, App]) -> Blocker | None:
     if instance.state is not State.BLOCKED:
         return None
     for name, condition in instance.spec.depends_on:

@@ -1,6 +1,7 @@
 """Restart and reload: the named apps take what the oxfile says now, and begin anew."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import trio
 
@@ -21,46 +22,57 @@ async def restart(errand: Errand) -> Report:
     chosen = select(supervisor.apps, order.names)
     _take_specs(errand, chosen)
     chosen = select(supervisor.apps, order.names)  # their number may have changed
-    lives = await _restart_in_order(errand, chosen)
+    lives = await _Round(errand, chosen).begin()
     failures = await wait_lives(errand, lives) if order.wait else []
     done = tuple(step_of(each) for each in chosen)
     return Report(done=done, failures=tuple(failures), notes=_about_others(notes, chosen))
 
 
-async def _restart_in_order(
-    errand: Errand, chosen: Sequence[Instance]
-) -> dict[Instance, Life]:
-    """Begin a new life for each when all that depends on it is down."""
-    supervisor = errand.supervisor
-    by_app: dict[str, list[Instance]] = {}
-    for instance in chosen:
-        by_app.setdefault(instance.spec.name, []).append(instance)
-    users = dependents(supervisor.graph())
-    down = {name: trio.Event() for name in by_app}
-    lives: dict[Instance, Life] = {}
-    waiting = supervisor.dependencies.restarting
-    waiting.update(by_app)
+class _Round:
+    """One restart of several apps: each begins anew when all that depends on it is down."""
 
-    async def begin(name: str, instances: list[Instance]) -> None:
-        for user in users[name]:
-            if user in down:
-                await down[user].wait()
-        for instance in instances:
-            lives[instance] = instance.restart(errand.life("restarted"))
-        waiting.discard(name)
+    def __init__(self, errand: Errand, chosen: Sequence[Instance]) -> None:
+        self._errand = errand
+        self._apps: dict[str, list[Instance]] = {}
+        for instance in chosen:
+            self._apps.setdefault(instance.spec.name, []).append(instance)
+        self._users = dependents(errand.supervisor.graph())
+        self._down = {name: trio.Event() for name in self._apps}
+        self._lives: dict[Instance, Life] = {}
+
+    async def begin(self) -> dict[Instance, Life]:
+        """Begin a new life for each; cancelling leaves the rest as it is."""
+        pending = self._errand.supervisor.dependencies.restarting
+        pending.update(self._apps)
+        try:
+            async with trio.open_nursery() as nursery:
+                for name in self._apps:
+                    nursery.start_soon(self._begin_app, name)
+        finally:
+            pending.difference_update(self._apps)
+        return self._lives
+
+    async def _begin_app(self, name: str) -> None:
+        for user in self._users[name]:
+            if user in self._down:
+                await self._down[user].wait()
+        supervisor = self._errand.supervisor
+        for instance in self._apps[name]:
+            self._lives[instance] = instance.restart(self._errand.life("restarted"))
+        supervisor.dependencies.restarting.discard(name)
         supervisor.apps[name].changed.unpark_all()
-        if any(needed in by_app for needed, _ in instances[0].spec.depends_on):
-            for instance in instances:
-                await instance.wait(lambda each=instance: each.has_begun_anew)  # type: ignore[misc]
-        down[name].set()
+        if self._has_needs(name):
+            for instance in self._apps[name]:
+                await instance.wait(partial(_has_begun_anew, instance))
+        self._down[name].set()
 
-    try:
-        async with trio.open_nursery() as nursery:
-            for name, instances in by_app.items():
-                nursery.start_soon(begin, name, instances)
-    finally:
-        waiting.difference_update(by_app)
-    return {instance: lives[instance] for instance in chosen}
+    def _has_needs(self, name: str) -> bool:
+        """Whether something that it depends on is restarted too, and so waits for it."""
+        return any(need in self._apps for need, _ in self._apps[name][0].spec.depends_on)
+
+
+def _has_begun_anew(instance: Instance) -> bool:
+    return instance.has_begun_anew
 
 
 async def reload(errand: Errand) -> Report:

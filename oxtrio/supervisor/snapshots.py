@@ -10,12 +10,12 @@ from oxtrio.model.status import InstanceStatus, LastExit
 from oxtrio.model.usage import Usage
 from oxtrio.policy.explain import short_reason
 from oxtrio.policy.quantities import counted
-from oxtrio.process.instance import Instance
+from oxtrio.process.standing import Standing
 from oxtrio.supervisor.journal import rfc3339
 from oxtrio.supervisor.reasons import facts_of
 
 
-def snapshot(instance: Instance, config: str) -> InstanceStatus:
+def snapshot(instance: Standing, config: str) -> InstanceStatus:
     """What *instance* is now. No value of an environment variable is in it."""
     run, spec = instance.run, instance.spec
     alive = run is not None and run.child.alive
@@ -68,13 +68,13 @@ def _cpu_percent(usage: Usage | None, started: float | None) -> float | None:
     return round(100 * usage.cpu_seconds / max(time.time() - started, 0.1), 1)
 
 
-def _next_at(instance: Instance) -> str | None:
+def _next_at(instance: Standing) -> str | None:
     if instance.state is not State.BACKOFF or instance.next_at is None:
         return None
     return rfc3339(instance.next_at)
 
 
-def _health(instance: Instance) -> str:
+def _health(instance: Standing) -> str:
     if instance.spec.health is None or instance.state not in ALIVE:
         return "-"
     if instance.state is State.UNHEALTHY:
@@ -83,7 +83,7 @@ def _health(instance: Instance) -> str:
     return "healthy" if run is not None and run.ready else "starting"
 
 
-def _last_exit(instance: Instance) -> LastExit | None:
+def _last_exit(instance: Standing) -> LastExit | None:
     past = instance.past
     if past is None:
         return None
@@ -91,7 +91,7 @@ def _last_exit(instance: Instance) -> LastExit | None:
     return LastExit(code=past.exit.code, signal=name, at=rfc3339(past.at), reason=past.why)
 
 
-def _reason(instance: Instance) -> str:
+def _reason(instance: Standing) -> str:
     reason, run = short_reason(facts_of(instance)), instance.run
     if run is None or run.child.alive or instance.state not in (State.EXITED, State.CRASHED):
         return reason

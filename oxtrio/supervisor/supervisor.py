@@ -2,7 +2,12 @@
 
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,6 +22,7 @@ from oxtrio.model.status import Event, InstanceStatus
 from oxtrio.policy.order import dependents
 from oxtrio.process.instance import Instance
 from oxtrio.process.run import Run
+from oxtrio.process.standing import Standing
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.supervisor.app import App
 from oxtrio.supervisor.app import Report as ReportBug
@@ -25,11 +31,10 @@ from oxtrio.supervisor.following import Lines, following
 from oxtrio.supervisor.journal import Broadcast, Journal
 from oxtrio.supervisor.orders import Errand, carry_out
 from oxtrio.supervisor.reasons import why_of
-from oxtrio.supervisor.selection import select
 from oxtrio.supervisor.result import Result
+from oxtrio.supervisor.selection import select
 from oxtrio.supervisor.snapshots import snapshot
 from oxtrio.supervisor.verbs import VERBS
-
 
 MEASURING = 0.3
 """Seconds that `status` waits for fresh figures."""
@@ -69,7 +74,7 @@ class Supervisor:
         self.shutdown_done = trio.Event()
         self.changed = trio.lowlevel.ParkingLot()
         self._errands, self._arriving = trio.open_memory_channel[tuple[Errand, Result]](0)
-        self.changes: Broadcast[Instance] = Broadcast()
+        self.changes: Broadcast[Standing] = Broadcast()
         self._runs: Broadcast[Run] = Broadcast()
         self._arrivals = trio.lowlevel.ParkingLot()
         self._scopes: dict[str, trio.CancelScope] = {}
@@ -119,9 +124,7 @@ class Supervisor:
 
     def graph(self) -> dict[str, list[str]]:
         """App → what it depends on."""
-        return {
-            name: [need for need, _ in app.spec.depends_on] for name, app in self.apps.items()
-        }
+        return {name: [need for need, _ in app.spec.depends_on] for name, app in self.apps.items()}
 
     @contextmanager
     def runs(self) -> Iterator[trio.MemoryReceiveChannel[Run]]:
@@ -140,9 +143,7 @@ class Supervisor:
         await self._errands.send((Errand(self, order, tell), result))
         with trio.move_on_after(math.inf if order.timeout is None else order.timeout):
             return await result.wait()
-        raise TimedOut(
-            f"not done within {order.timeout:g} s", "it goes on; see: oxtrio status"
-        )
+        raise TimedOut(f"not done within {order.timeout:g} s", "it goes on; see: oxtrio status")
 
     def status(self, names: Sequence[str]) -> tuple[InstanceStatus, ...]:
         """The rows of `status`."""
@@ -215,7 +216,7 @@ class Supervisor:
             await instance.wait(lambda each=instance: each.is_down or each.state is State.STUCK)  # type: ignore[misc]
         done[app.name].set()
 
-    def _published(self, instance: Instance, happening: Happening) -> None:
+    def _published(self, instance: Standing, happening: Happening) -> None:
         run = instance.run
         pid = run.child.pid if run is not None and run.child.alive else None
         self.journal.record(instance.name, happening, instance.state, instance.reason, pid)
@@ -245,4 +246,3 @@ async def open_supervisor(supervisor: Supervisor) -> AsyncIterator[Supervisor]:
         await nursery.start(supervisor.serve_orders)
         yield supervisor
         nursery.cancel_scope.cancel()
-

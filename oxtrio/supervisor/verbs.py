@@ -37,9 +37,7 @@ async def start(errand: Errand) -> Report:
         if instance in named or instance.spec.name not in {each.spec.name for each in named}
     ]
     # What has ended as meant is only run again when its name is said.
-    wanted = [
-        each for each in chosen if each.state is not State.EXITED or id(each) in asked
-    ]
+    wanted = [each for each in chosen if each.state is not State.EXITED or id(each) in asked]
     if order.dry_run:
         return Report(notes=(*notes, _would_start(wanted)))
     lives: dict[Instance, Life] = {}

@@ -47,7 +47,7 @@ class Child:
         return self.exit is None
 
     def signal(self, number: int) -> bool:
-        """Send a signal to this process alone; False when it is gone. A recycled pid is never hit."""
+        """Signal this process alone; False when it is gone. A recycled pid is never hit."""
         if not self.alive:
             return False
         self._sent.add(number)
