@@ -88,10 +88,12 @@ class Announcements:
         with suppress(BlockingIOError):
             self._rest += os.read(self._pipe, 65536)
         *lines, self._rest = self._rest.split(b"\n")
-        said = [self._run(*line.decode().split(), at) for line in lines]
+        said = [_run(line.decode(), at) for line in lines]
         self.runs |= {run.name: run for run in said}
         self._all += said
         return said
 
-    def _run(self, name: str, pid: str, at: float) -> Said:
-        return Said(name, int(pid), at, os.pidfd_open(int(pid)))
+
+def _run(line: str, at: float) -> Said:
+    name, pid = line.split()
+    return Said(name, int(pid), at, os.pidfd_open(int(pid)))

@@ -9,7 +9,7 @@ from functools import partial
 from benchmarks.api import wait_answer
 from benchmarks.bench import Bench
 from benchmarks.peers.peer import Peer
-from benchmarks.rounds import OURS, compare
+from benchmarks.rounds import OURS, Measure, compare
 from benchmarks.session import session
 from benchmarks.table import Table
 from benchmarks.value import Value, duration
@@ -23,10 +23,12 @@ FLOORS = ("pass", "import trio, httpx")
 
 def measure(bench: Bench) -> Table:
     table = Table("Boot", "One app that does nothing, from the command on; ratio: oxtrio / beside.")
-    sides = {peer.name: partial(_boot, peer) for peer in bench.supervisors}
-    sides[OURS] = partial(_ours, bench.ours)
-    floors = {f"python -c '{code}'": partial(_interpreter, code) for code in FLOORS}
-    compare(table, bench.rounds, {OURS: sides.pop(OURS), **floors, **sides})
+    sides: dict[str, Measure] = {
+        OURS: partial(_ours, bench.ours),
+        **{f"python -c '{code}'": partial(_interpreter, code) for code in FLOORS},
+        **{peer.name: partial(_boot, peer) for peer in bench.peers},
+    }
+    compare(table, bench.rounds, sides)
     return table
 
 
@@ -42,9 +44,6 @@ def _boot(peer: Peer) -> dict[str, Value]:
     with session(peer, partial(quiet, 1), foreground=True) as started:
         if started.setup.api is not None:
             found[CONTROL] = duration(wait_answer(started.setup.api) - started.began)
-        [run] = started.said.expect(1)
-        if started.setup.api is None:
-            found[APP] = duration(run.at - started.began)
     with session(peer, partial(quiet, 1), foreground=True) as started:
         [run] = started.said.expect(1)
         found[APP] = duration(run.at - started.began)

@@ -3,82 +3,100 @@
 import shutil
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from benchmarks.api import ask, wait_answer
+from benchmarks.announcements import Announcements
+from benchmarks.api import ask
 from benchmarks.bench import Bench
-from benchmarks.failure import Failed
-from benchmarks.peers.peer import Peer
-from benchmarks.processes import cpu_seconds, descendants, end_descendants
-from benchmarks.rounds import OURS, compare
-from benchmarks.session import Session, session
+from benchmarks.peers.peer import Api, Peer
+from benchmarks.processes import cpu_seconds, end_descendants
+from benchmarks.rounds import OURS, Measure, compare
+from benchmarks.session import session
 from benchmarks.table import Table
 from benchmarks.traffic import WRITER, Course, Traffic, follow, misplaced
-from benchmarks.value import Value, median, percentile
-from benchmarks.workload import App
+from benchmarks.value import Value, duration, median, percentile
+
+REQUESTS = 50
 
 
-def measure(bench: Bench) -> list[Table]:
-    scale = 10 if bench.quick else 1
-    big = Traffic(lines=2_000_000 // scale, length=100, per_write=655)
-    small = Traffic(lines=500_000 // scale, length=30, per_write=1)
-    return [
-        _measure(bench, big, f"Logs: {big.megabytes:g} MB from one writer", "64 KiB"),
-        _measure(bench, small, f"Logs: {small.lines:,} small lines", "one line"),
-    ]
+def measure_big(bench: Bench) -> Table:
+    traffic = Traffic(lines=200_000 if bench.quick else 2_000_000, length=100, per_write=655)
+    title = f"Logs: {traffic.megabytes:g} MB from one writer"
+    return _measure(bench, traffic, title, "64 KiB")
+
+
+def measure_small(bench: Bench) -> Table:
+    traffic = Traffic(lines=50_000 if bench.quick else 500_000, length=30, per_write=1)
+    return _measure(bench, traffic, f"Logs: {traffic.lines:,} small lines", "one line")
 
 
 def _measure(bench: Bench, traffic: Traffic, title: str, piece: str) -> Table:
-    table = Table(
-        title,
-        f"Numbered lines of {traffic.length} bytes, {piece} with each `write`, logs rotated at 100 "
-        "MiB. Rates: until the last `write` has returned, and until the log is complete. "
-        "Misplaced: lines lost, doubled or out of order. Ratio: oxtrio / beside.",
+    about = (
+        f"Numbered lines of {traffic.length} bytes, {piece} with each `write`, logs rotated at "
+        "100 MiB. Rates: until the last `write` has returned, and until the log is complete. "
+        "Misplaced: lines that do not stand behind the one that they follow. "
+        "Status: requests to the control socket. Ratio: oxtrio / beside."
     )
-    sides: dict[str, Callable[[], Mapping[str, Value]]] = {
+    sides: dict[str, Measure] = {
         OURS: partial(_supervised, bench.ours, traffic),
         "> file": partial(_redirected, traffic, through_cat=False),
         "| cat > file": partial(_redirected, traffic, through_cat=True),
         **{peer.name: partial(_supervised, peer, traffic) for peer in bench.peers},
     }
+    table = Table(title, about)
     compare(table, 1 if bench.quick else 3, sides)
     return table
 
 
 def _supervised(peer: Peer, traffic: Traffic) -> Mapping[str, Value]:
-    with session(peer, partial(_workload, traffic)) as started:
-        report = started.folder / "report"
-        log = started.setup.logs[WRITER]
-        quiet = _quiet(started)
-        own = _Clock(started)
-        asked: list[float] = []
-        course = follow(report, log, partial(_ask, started, asked))
+    with session(peer, traffic.apps) as started:
+        log, api = started.setup.logs[WRITER], started.setup.api
+        started.said.expect(1)
+        calm = _requests(api, REQUESTS)
+        own = started.own_processes()
+        before = cpu_seconds(own)
+        busy: list[float] = []
+        course = follow(started.folder, log, lambda: busy.extend(_requests(api, 1)))
         found = _figures(traffic, course, log)
-        found["CPU of the supervisor"] = Value(own.seconds() * 1000, "ms")
-        if asked:
-            found["status meanwhile, median"] = median(asked)
-            found["status meanwhile, worst"] = percentile(asked, 100)
-            found["status before, median"] = median(quiet)
+        with suppress(OSError):  # honcho has ended with its app
+            found["CPU of the supervisor"] = duration(cpu_seconds(own) - before)
+        if busy:
+            found["status before it, median"] = median(calm)
+            found["status meanwhile, median"] = median(busy)
+            found["status meanwhile, worst"] = percentile(busy, 100)
     return found
+
+
+def _requests(api: Api | None, count: int) -> list[float]:
+    return [] if api is None else [ask(api) for _ in range(count)]
 
 
 def _redirected(traffic: Traffic, *, through_cat: bool) -> Mapping[str, Value]:
     folder = Path(tempfile.mkdtemp(prefix="oxb-"))
     try:
-        log, report = folder / "log", folder / "report"
-        with log.open("wb") as file:
-            cat = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=file)
-            target = cat.stdin if through_cat else file
-            subprocess.Popen(traffic.argv(report), stdout=target)
-            assert cat.stdin is not None
-            cat.stdin.close()
-        return _figures(traffic, follow(report, log), log)
+        log = folder / "log"
+        with Announcements(folder / "said") as said:
+            [app] = traffic.apps(said.path)
+            _write([*app.argv], log, through_cat)
+            said.expect(1)
+            return _figures(traffic, follow(folder, log), log)
     finally:
         end_descendants()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(argv: list[str], log: Path, through_cat: bool) -> None:
+    with log.open("wb") as file:
+        if not through_cat:
+            subprocess.Popen(argv, stdout=file)
+            return
+        writer = subprocess.Popen(argv, stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        with writer.stdout as output:
+            subprocess.Popen(["cat"], stdin=output, stdout=file)
 
 
 def _figures(traffic: Traffic, course: Course, log: Path) -> dict[str, Value]:

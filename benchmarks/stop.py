@@ -17,8 +17,8 @@ def measure(bench: Bench) -> Table:
     count = bench.count
     table = Table(
         f"Stop of {count} apps",
-        "All end at SIGTERM. The plain loop sends it to all and waits for all; it needs no command, "
-        "only a signal. `oxtrio stop` ends the supervisor too. Ratio: oxtrio / beside.",
+        "All end at SIGTERM. The plain loop sends it to all and waits for all; a signal makes "
+        "it do so, no command. `oxtrio stop` ends the supervisor too. Ratio: oxtrio / beside.",
     )
     sides = {peer.name: partial(_stop, peer, count) for peer in bench.all}
     compare(table, bench.rounds, sides)

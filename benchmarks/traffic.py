@@ -12,7 +12,10 @@ from benchmarks.failure import Failed
 from benchmarks.workload import PROGRAMS, App
 
 _NUMBERED = re.compile(rb"(\d{9}) x+\n?$")
+_GO, _REPORT = "go", "report"
 WRITER = "writer"
+PAUSE = 0.02
+"""Seconds between looks at what goes on: rare enough not to be what is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,12 @@ class Traffic:
     def megabytes(self) -> float:
         return self.lines * self.length / 1e6
 
-    def argv(self, report: Path) -> tuple[str, ...]:
+    def apps(self, pipe: Path) -> list[App]:
+        """The writer; it announces itself in *pipe* when it could begin."""
         numbers = map(str, (self.lines, self.length, self.per_write))
-        return (sys.executable, "-S", str(PROGRAMS / "writer.py"), *numbers, str(report))
-
-    def app(self, report: Path) -> App:
-        return App(WRITER, self.argv(report), restarts=False)
+        files = map(str, (pipe, pipe.with_name(_GO), pipe.with_name(_REPORT)))
+        argv = (sys.executable, "-S", str(PROGRAMS / "writer.py"), *numbers, *files)
+        return [App(WRITER, argv, restarts=False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,14 @@ class Course:
     complete: float
 
 
-def follow(report: Path, log: Path, meanwhile: Callable[[], object] = lambda: None) -> Course:
-    """Wait for the end of the writer and for its log, calling *meanwhile* while it writes."""
+def follow(folder: Path, log: Path, meanwhile: Callable[[], object] = lambda: None) -> Course:
+    """Let the writer begin; wait for its end and its log, calling *meanwhile* now and then."""
+    report = folder / _REPORT
     deadline = time.monotonic() + 120
+    (folder / _GO).touch()
     while not report.exists():
         meanwhile()
-        time.sleep(0.002)
+        time.sleep(PAUSE)
         if time.monotonic() > deadline:
             raise Failed("the writer has not ended within 120 s")
     said = json.loads(report.read_text())
@@ -57,17 +62,15 @@ def follow(report: Path, log: Path, meanwhile: Callable[[], object] = lambda: No
 
 
 def misplaced(log: Path, lines: int) -> int:
-    """How many of the numbered *lines* are not where they belong: lost, doubled or out of order."""
+    """How many of the numbered *lines* do not stand behind the one that they follow."""
     right = expected = 0
     for line in _lines(log):
         found = _NUMBERED.search(line)
-        if found is None:
-            continue
-        number = int(found[1])
-        right += number == expected
-        expected = number + 1
-    # A gap makes the line behind it count as misplaced, and so does every line that is missing.
-    return max(lines - right, 0)
+        if found is not None:
+            number = int(found[1])
+            right += number == expected
+            expected = number + 1
+    return lines - right
 
 
 def _complete(log: Path) -> float:

@@ -45,7 +45,7 @@ def middle(values: Sequence[Value]) -> Value:
 
 def _digits(number: float, significant: int = 3) -> str:
     """Three digits are more than two runs agree on."""
-    if number == 0:
-        return "0"
+    if number == int(number) and abs(number) < 1000:
+        return f"{number:.0f}"
     before = math.floor(math.log10(abs(number))) + 1
     return f"{number:,.{max(0, significant - before)}f}"

@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 from types import FrameType
+from typing import Any
 
-Specs = dict[str, dict[str, object]]
+Specs = dict[str, dict[str, Any]]
 
 
-def start(spec: dict[str, object]) -> subprocess.Popen[bytes]:
-    with open(str(spec["log"]), "ab") as log:
+def start(spec: dict[str, Any]) -> subprocess.Popen[bytes]:
+    with open(spec["log"], "ab") as log:
         return subprocess.Popen(
             spec["argv"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )

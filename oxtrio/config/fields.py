@@ -24,12 +24,12 @@ class Fields:
         self._raw: Mapping[str, Any] = raw if isinstance(raw, dict) else {}
         self._values: dict[str, Any] = {}
         self._inner: dict[str, Fields] = {}
-        self.refused = False
-        """Whether something in this table is not supported yet."""
+        self.refused = raw is not None and not isinstance(raw, dict)
+        """Whether it is no table, or asks for what is not supported yet."""
         self._table = table
         self._path = path
         self.oxfile = oxfile
-        if raw is not None and not isinstance(raw, dict):
+        if self.refused:
             oxfile.note(path, f"{path[-1]} must be a table, is {shown(raw)}")
         self._refuse_unknown()
 

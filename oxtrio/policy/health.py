@@ -66,13 +66,15 @@ def after_probe(
 def next_probe_in(spec: HealthSpec, record: HealthRecord, jitter: float = 0.0) -> float:
     """Seconds from one answer to the next probe.
 
-    Before the first pass at least once a second, soon after the start more often, so that
+    Until it is ready at least once a second, soon after the start more often, so that
     readiness is noticed early. *jitter* (0 to 1, one for each run) keeps many checks apart;
     it only ever shortens.
     """
     wait = spec.interval
+    if not record.ready:
+        wait = min(wait, 1.0)
     if not record.passed and record.failures:
-        wait = min(wait, 1.0, EARLY * 2.0 ** min(record.failures - 1, 10))
+        wait = min(wait, EARLY * 2.0 ** min(record.failures - 1, 10))
     return wait * (1 - SPREAD * jitter)
 
 

@@ -4,6 +4,7 @@ Same user, same oxfile: same folders, whatever the environment. `$XDG_RUNTIME_DI
 used: it ends with the login, and is missing in cron and `docker exec`.
 """
 
+import errno
 import json
 import os
 import pwd
@@ -123,6 +124,8 @@ def _make_private(path: str) -> None:
         raise Refused(f"'{path}' is writable for others", f"chmod 0700 '{path}'")
     if stat.S_IMODE(found.st_mode) != 0o700:
         os.chmod(path, 0o700)
+    if not os.access(path, os.W_OK):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
 def _roots(environ: Mapping[str, str]) -> "tuple[str, RuntimeOf]":

@@ -35,7 +35,7 @@ class Dependencies:
                     break
                 reason = describe_wait(app, wanted, stands)
                 instance.blocked(reason)
-                if stands is Prospect.FAILED and instance.life is not None:
+                if instance.life is not None and (stands is Prospect.FAILED or _stumbled(app)):
                     instance.life.settle(Outcome.FAILED, reason, f"oxtrio why {name}")
                 await app.changed.park()
 
@@ -71,6 +71,14 @@ def _stands(condition: Condition, instance: Instance) -> Prospect:
     return prospect(condition, state, instance.wanted)
 
 
+def _stumbled(app: App) -> bool:
+    """Whether its first run has failed: it is tried again, but nobody should wait for that."""
+    return any(
+        instance.life is not None and instance.life.outcome is Outcome.FAILED
+        for instance in app.instances
+    )
+
+
 def default_condition(spec: AppSpec) -> Condition:
     """`ready` where the app has a readiness test, else `started`."""
     return Condition.READY if spec.health is not None else Condition.STARTED
@@ -85,7 +93,7 @@ def describe_wait(app: App, condition: Condition, stands: Prospect) -> str:
         Condition.COMPLETED: "complete",
         Condition.EXITED: "exit",
     }[condition]
-    if stands is Prospect.PENDING:
+    if stands is Prospect.PENDING and not _stumbled(app):
         return f"waits for {app.name} to {goal}"
     worst = next((each for each in app.instances if each.state is not State.RUNNING), None)
     how = f" ({worst.reason})" if worst is not None and worst.reason else ""

@@ -197,7 +197,8 @@ def test_but_not_in_both():
 
 def test_paths_start_at_the_folder_of_the_oxfile_and_keep_their_links():
     app = app_of(
-        "working_dir = '../current/./app'\nvenv = '~/envs/x'\nenv_file = ['.env', '/etc/${HOST}.env']"
+        "working_dir = '../current/./app'\nvenv = '~/envs/x'\n"
+        "env_file = ['.env', '/etc/${HOST}.env']"
     )
 
     assert app.working_dir == "/srv/shop/../current/app"

@@ -160,10 +160,17 @@ def test_a_short_interval_holds_before_the_first_pass_too():
 
 
 @pytest.mark.parametrize("failures", [0, 2])
-def test_after_the_first_pass_the_interval_holds(failures: int):
-    record = HealthRecord(passed=True, failures=failures)
+def test_once_it_is_ready_the_interval_holds(failures: int):
+    record = HealthRecord(ready=True, passed=True, failures=failures)
 
     assert next_probe_in(HealthSpec(interval=30), record) == 30
+
+
+@pytest.mark.parametrize("failures", [0, 2])
+def test_between_the_first_pass_and_readiness_it_is_asked_once_a_second(failures: int):
+    record = HealthRecord(passed=True, failures=failures)
+
+    assert next_probe_in(HealthSpec(interval=30), record) == 1
 
 
 def test_jitter_shortens_the_interval_by_a_tenth_at_most():

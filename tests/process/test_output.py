@@ -240,6 +240,28 @@ async def test_the_mark_is_set_for_as_long_as_a_chunk_is_under_way(
     assert read_mark(tmp_path / "run0.out.mark") == Found(0, 7, 0, 8, 11, b"thr")
 
 
+async def test_a_partial_line_is_marked_until_it_has_left_the_pipe(
+    tmp_path: Path, output_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a reader that is killed there leaves it twice: in the pipe and beside it."""
+    seen: list[Found] = []
+    sink = Full()
+    sink.full = False
+    output = output_of(sink)
+    consume = output.pipe.consume
+
+    def watch(count: int) -> None:
+        seen.append(read_mark(tmp_path / "run0.out.mark"))
+        consume(count)
+
+    monkeypatch.setattr(output.pipe, "consume", watch)
+    say(output, b"thr")
+    move_all(output)
+
+    assert seen == [Found(2, 7, 0, 0, 3, b"thr")]
+    assert recover(b"", b"thr", seen[0]) == recover(b"", b"", seen[0]) == b"thr"
+
+
 def test_the_tail_remembers_the_last_and_forgets_the_rest() -> None:
     tail = Tail()
     for number in range(10_000):
