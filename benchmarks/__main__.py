@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from benchmarks import boot, idle, logs, machine, respawn, start, status, stop
 from benchmarks.bench import Bench
 from benchmarks.failure import Failed
+from benchmarks.interpreter import compile_ours
 from benchmarks.peers import roster
 from benchmarks.processes import adopt_orphans, end_descendants
 from benchmarks.table import Table, markdown, plain
@@ -43,6 +44,7 @@ def main() -> int:
 
 
 def _measure(asked: argparse.Namespace) -> int:
+    compile_ours()
     peers, missing = roster.available()
     bench = Bench(peers=tuple(peers), quick=asked.quick)
     print(_head(asked.markdown, missing), flush=True)

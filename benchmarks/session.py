@@ -1,6 +1,5 @@
 """One supervisor at work in a folder of its own, and its certain end."""
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.announcements import Announcements
 from benchmarks.failure import Failed
+from benchmarks.interpreter import plain_environ
 from benchmarks.peers.peer import Argv, Peer, Setup
 from benchmarks.processes import descendants, end_descendants
 from benchmarks.workload import App
@@ -105,5 +105,4 @@ def _start(argv: Argv, setup: Setup, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _environ(setup: Setup) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OXTRIO_")}
-    return kept | {"NO_COLOR": "1"} | dict(setup.environ)
+    return plain_environ() | dict(setup.environ)

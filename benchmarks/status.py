@@ -1,14 +1,13 @@
 """Looking at what runs."""
 
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from functools import partial
 
 from benchmarks.api import ask
 from benchmarks.bench import Bench
+from benchmarks.interpreter import run_time
 from benchmarks.peers.peer import Peer
 from benchmarks.rounds import OURS, compare
 from benchmarks.session import session
@@ -50,11 +49,7 @@ def _status(peer: Peer, sizes: tuple[int, ...]) -> Mapping[str, Value]:
 
 
 def _interpreter(code: str, sizes: tuple[int, ...]) -> Mapping[str, Value]:
-    took: list[float] = []
-    for _ in range(COMMANDS):
-        began = time.monotonic()
-        subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-        took.append(time.monotonic() - began)
+    took = [run_time(code) for _ in range(COMMANDS)]
     return {_command(size): duration(statistics.median(took)) for size in sizes}
 
 

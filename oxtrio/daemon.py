@@ -83,7 +83,7 @@ async def run_daemon(setup: Setup) -> int:
                 control = await top.start(
                     serve_control, setup.folders.socket, supervisor, supervisor.report
                 )
-                await top.start(_obey_signals, setup, supervisor)
+                await top.start(_obey_signals, setup, supervisor, ending)
                 signals.unblock()
                 if setup.on_ready is not None:
                     setup.on_ready()
@@ -159,7 +159,7 @@ async def _stop_all(supervisor: Supervisor, control: ControlServer) -> None:
 
 
 async def _obey_signals(
-    setup: Setup, supervisor: Supervisor, *, task_status: trio.TaskStatus[None]
+    setup: Setup, supervisor: Supervisor, ending: Ending, *, task_status: trio.TaskStatus[None]
 ) -> None:
     """SIGTERM, SIGINT: stop in order, a second one: kill. SIGHUP: reload, reopen the logs."""
     wanted = (*signals.STOP, signals.RELOAD)
@@ -173,6 +173,8 @@ async def _obey_signals(
                 continue
             again = supervisor.shutdown_asked.is_set()
             setup.say(f"{name}: kills what is left" if again else _farewell(supervisor))
+            if again:
+                ending.forced_by = number
             supervisor.shutdown(kill=again)
 
 

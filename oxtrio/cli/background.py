@@ -40,6 +40,12 @@ def stop(target: Target, order: Order) -> None:
         except NotRunning:
             if target.is_running():
                 raise  # somebody holds the lock, and does not answer
+            if not order.names and target.has_left_running():
+                # A new supervisor ends first what the one before it left behind.
+                note("warning", "the supervisor is gone, but its apps still run: ends them")
+                target.launch()
+                stop(target, order)
+                return
             note("warning", "not running")
             return
         report = _stopped(target, client, order)

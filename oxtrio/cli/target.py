@@ -77,6 +77,12 @@ class Target:
 
         launch(self.locate(), environ)
 
+    def has_left_running(self) -> bool:
+        """Whether apps of a supervisor that died by force still run."""
+        from oxtrio.project.left_running import has_left_running
+
+        return has_left_running(self.folders())
+
     def wait_gone(self, patience: float) -> bool:
         """Whether its supervisor has ended, within *patience* seconds."""
         end = time.monotonic() + patience

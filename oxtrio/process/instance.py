@@ -42,6 +42,8 @@ class Instance(Standing):
         self._around = around
         self._hold = hold
         self._retired = False
+        self._pause: trio.CancelScope | None = None
+        """Around the waiting for the next attempt."""
         self._sinks = Sinks(around.logs, number)
 
     # Steering: what an operator wants. Nothing here waits.
@@ -52,12 +54,10 @@ class Instance(Standing):
         if self._next is not None:
             return self._next
         current = self.life
-        if (
-            current is not None
-            and not current.scope.cancel_called
-            and self.state in (ALIVE | {State.BLOCKED})
-        ):
-            return current
+        if current is not None and not current.scope.cancel_called:
+            # What has only just begun shows the state of the life before it.
+            if not current.begun or self.state in ALIVE | {State.BLOCKED}:
+                return current
         return self._begin(life)
 
     def restart(self, life: Life) -> Life:
@@ -87,6 +87,8 @@ class Instance(Standing):
         self.restarts = self.failures = 0
         if self.life is not None:
             self.life.streak = Streak()
+        if self._pause is not None:
+            self._pause.cancel()
 
     @property
     def is_down(self) -> bool:
@@ -137,6 +139,10 @@ class Instance(Standing):
             self._sinks.release()
 
     def _begin(self, life: Life) -> Life:
+        if self._retired:
+            self.wanted = False
+            life.settle(Outcome.CANCELLED, self.reason)
+            return life
         self._next = life
         if self.life is not None:
             self.life.scope.cancel()
@@ -153,9 +159,8 @@ class Instance(Standing):
             await self._wait_unstuck()
         finally:
             self.life = None
-            # Whatever cut it short: what is not up is shown as down.
-            if life.scope.cancel_called and self.state is not State.STOPPED:
-                self._happened(Happening.GONE, self.reason)
+            if life.scope.cancel_called:
+                self._show_down()
             self.changed.unpark_all()
 
     async def _wait_unstuck(self) -> None:
@@ -165,6 +170,7 @@ class Instance(Standing):
         if not run.is_empty:
             self._happened(Happening.SURVIVED, run.survivors)
             await run.wait_empty()
+        self._remember(run.as_ended(), run)
         run.let_go()
         self.run = None
 
@@ -186,7 +192,7 @@ class Instance(Standing):
                 self._settle_after(life, decision, error.hint)
             match decision:
                 case Retry(delay):
-                    await self._wait_backoff(life, delay)
+                    await self._wait_backoff(delay)
                 case Leave() | GiveUp():
                     return
                 case _:
@@ -228,11 +234,14 @@ class Instance(Standing):
             await trio.sleep(ONE_SHOT_GRACE)
             life.settle(Outcome.UP)
 
-    async def _wait_backoff(self, life: Life, delay: float) -> None:
+    async def _wait_backoff(self, delay: float) -> None:
         self.next_at = time.time() + delay
-        await trio.sleep(delay)
-        self.next_at = None
-        life.planned = False
+        try:
+            with trio.CancelScope() as self._pause:
+                await trio.sleep(delay)
+        finally:
+            self._pause = self.next_at = None
+        self.restarts += 1
 
     def _decide(self, life: Life, ended: Ended, run: Run | None) -> Leave | Retry | GiveUp:
         now = trio.current_time()
@@ -265,7 +274,4 @@ class Instance(Standing):
     def _spawned(self, life: Life, run: Run) -> None:
         self.run = run
         self.started_at = time.time()
-        if not life.planned:
-            self.restarts += 1
-        life.planned = False
         self._happened(Happening.SPAWNED, life.cause if self.restarts == 0 else "")

@@ -32,8 +32,6 @@ class Life:
     streak: Streak = field(default_factory=Streak)
     begun: bool = False
     """Something has happened to the instance in this life, so its state speaks of it."""
-    planned: bool = True
-    """The next spawn was asked for: it does not count as a restart."""
 
     def settle(self, outcome: Outcome, reason: str = "", hint: str = "") -> None:
         """Tell those who wait. Only the first outcome counts."""

@@ -183,6 +183,10 @@ class Run:
         if self.child.alive:
             await self.stop(self.fault)
         self.ended.set()
+        return self.as_ended()
+
+    def as_ended(self) -> Ended:
+        """How it ended, now that it has."""
         exit = self.child.exit or Exit()
         return Ended(exit=exit, lasted=trio.current_time() - self.spawned_at, fault=self.fault)
 

@@ -15,6 +15,8 @@ from oxtrio.process.run import Run
 LAST_LINES = 20
 """Lines of output that are remembered of a run that has ended."""
 
+UP = frozenset({State.STARTING, State.RUNNING, State.UNHEALTHY, State.PAUSED})
+
 Publish = Callable[["Standing", Happening], None]
 
 
@@ -40,6 +42,8 @@ class Standing:
         """Consecutive ones, of the last life that had any."""
         self.changed = trio.lowlevel.ParkingLot()
         self._publish = publish
+        self._remembered: Run | None = None
+        """The run that `past` is about."""
 
     @property
     def name(self) -> str:
@@ -61,8 +65,11 @@ class Standing:
     def ready(self, run: Run) -> None:
         if self.state is State.STARTING:
             self._happened(Happening.READY, "")
-            if self.life is not None and not self.spec.one_shot:
-                self.life.settle(Outcome.UP)
+            self._settle_up()
+
+    def _settle_up(self) -> None:
+        if self.life is not None and not self.spec.one_shot:
+            self.life.settle(Outcome.UP)
 
     def unwell(self, run: Run, why: str) -> None:
         if self.state is State.RUNNING:
@@ -80,11 +87,13 @@ class Standing:
         self._happened(Happening.ASKED_TO_STOP, why or self.reason)
 
     def paused(self, run: Run, paused: bool) -> None:
-        if paused and self.state in (State.STARTING, State.RUNNING, State.UNHEALTHY):
+        if paused and self.state in UP - {State.PAUSED}:
             self._happened(Happening.PAUSED, "stopped by SIGSTOP")
         elif not paused and self.state is State.PAUSED:
             happening = Happening.CONTINUED if run.ready else Happening.CONTINUED_STARTING
             self._happened(happening, "")
+            if run.ready:
+                self._settle_up()  # its start time may have passed meanwhile
 
     def blocked(self, why: str) -> None:
         """It waits for a dependency."""
@@ -103,8 +112,19 @@ class Standing:
         self._publish(self, happening)
         self.changed.unpark_all()
 
+    def _show_down(self) -> None:
+        """Its life was cut short: what is not up is shown as down."""
+        if self.state in UP:
+            # It ended by itself in the moment in which it was told to.
+            self._happened(Happening.ASKED_TO_STOP, self.reason)
+        if self.state is not State.STOPPED:
+            self._happened(Happening.GONE, self.reason)
+
     def _remember(self, ended: Ended, run: Run | None) -> None:
-        """The run has ended: keep what explains why."""
+        """The run has ended: keep what explains why. Once for each run."""
+        if run is not None and run is self._remembered:
+            return
+        self._remembered = run
         self.started_at = None
         self.past = PastRun(
             exit=ended.exit,

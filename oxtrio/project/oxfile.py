@@ -38,17 +38,21 @@ def read_sources(files: Sequence[str]) -> tuple[Source, ...]:
 
 
 def _read(path: str) -> str:
+    # Without O_NONBLOCK a FIFO would keep us waiting for a writer.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
     try:
-        # Without O_NONBLOCK a FIFO would keep us waiting for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, flags)
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise ConfigError(f"cannot read '{path}': it is not a regular file")
+            _refuse_writable(path, found)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                raw = file.read(LARGEST + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise ConfigError(f"cannot read '{path}': {_why(error)}", _hint(error)) from error
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise ConfigError(f"'{path}' is not a regular file")
-        _refuse_writable(path, found)
-        raw = file.read(LARGEST + 1)
     if len(raw) > LARGEST:
         raise ConfigError(f"'{path}' is too large: more than {LARGEST >> 20} MiB")
     return _decode(path, raw)

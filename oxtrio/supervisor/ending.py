@@ -19,6 +19,8 @@ class Ending:
         self._exit_code_from = exit_code_from
         self._ender: Instance | None = None
         self._first_crash: Instance | None = None
+        self.forced_by: int | None = None
+        """The second signal of an impatient operator: then nothing ended as meant."""
 
     async def watch(self) -> None:
         """Ask for the shutdown when it is due, then return. Cancelling ends the watch."""
@@ -29,6 +31,8 @@ class Ending:
     @property
     def exit_code(self) -> int:
         """Of the app that ended the project, or of the first that crashed; else 0."""
+        if self.forced_by is not None:
+            return 128 + self.forced_by
         for instance in (self._ender, self._first_crash):
             if instance is not None and instance.past is not None:
                 past = instance.past

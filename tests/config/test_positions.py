@@ -113,7 +113,7 @@ def leaves(content: object, path: tuple[str | int, ...] = ()) -> set[tuple[str |
     return {path}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, database=None)
 @given(
     st.lists(
         st.tuples(

@@ -124,6 +124,7 @@ LEFT_TO_THE_SHELL = [
     'serve "open',
     'serve "${open"',
     'serve "$(open"',
+    'serve "$(open',
     'serve "`open"',
     "serve ${open",
     "serve ${A:-$(b)}",

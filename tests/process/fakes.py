@@ -85,6 +85,8 @@ class FakeChild:
         if self.alive:
             self.exit = how
             self.gone.set()
+            if not self.script.leaves:
+                self.left.set()
             self.nursery.start_soon(self._leave)
 
     async def live(self) -> None:
@@ -153,7 +155,7 @@ class FakeContainment:
         kin.leader.signal(number)
 
     def tell_left_behind(self, kin: Kin, number: int) -> None:
-        if not kin.leader.alive:
+        if not kin.leader.alive and not self.is_empty(kin):
             _of(kin).signals.append((trio.current_time() - _of(kin).spawned_at, number))
 
     def kill(self, kin: Kin) -> None:

@@ -19,7 +19,7 @@ FAILS = Script(lasts=0.001, code=1)
 
 
 def restarting(**rest: Any) -> Any:
-    return an_app("a", ("x",), restart=RestartSpec(**rest))
+    return an_app("a", ("x",), restart=RestartSpec(**rest), ready=ReadySpec(start=0.5))
 
 
 def gaps(stage: Stage) -> list[float]:
