@@ -11,7 +11,7 @@ from benchmarks.rounds import compare
 from benchmarks.session import session
 from benchmarks.table import Table
 from benchmarks.value import Value, duration
-from benchmarks.workload import quiet
+from benchmarks.workload import counted, quiet
 
 
 def measure(bench: Bench) -> Table:
@@ -37,8 +37,8 @@ def _idle(peer: Peer, sizes: tuple[int, ...], seconds: float) -> Mapping[str, Va
             own = started.own_processes()
             cpu, switched = cpu_seconds(own), switches(own)
             time.sleep(seconds)
-            found[f"CPU, {size} apps"] = duration(cpu_seconds(own) - cpu)
-            found[f"context switches, {size} apps"] = Value(switches(own) - switched, "")
-            found[f"RSS, {size} apps"] = Value(memory(own, "Rss"), "MiB")
-            found[f"PSS, {size} apps"] = Value(memory(own, "Pss"), "MiB")
+            found[f"CPU, {counted(size)}"] = duration(cpu_seconds(own) - cpu)
+            found[f"context switches, {counted(size)}"] = Value(switches(own) - switched, "")
+            found[f"RSS, {counted(size)}"] = Value(memory(own, "Rss"), "MiB")
+            found[f"PSS, {counted(size)}"] = Value(memory(own, "Pss"), "MiB")
     return dict(sorted(found.items(), key=lambda item: item[0].split(",")[0]))

@@ -13,7 +13,7 @@ from benchmarks.rounds import OURS, compare
 from benchmarks.session import session
 from benchmarks.table import Table
 from benchmarks.value import Value, duration
-from benchmarks.workload import quiet
+from benchmarks.workload import counted, quiet
 
 FLOORS = ("pass", "import typer, httpx")
 COMMANDS, REQUESTS = 5, 50
@@ -44,7 +44,7 @@ def _status(peer: Peer, sizes: tuple[int, ...]) -> Mapping[str, Value]:
                 found[_command(size)] = duration(statistics.median(took))
             if setup.api is not None:
                 took = [ask(setup.api) for _ in range(REQUESTS)]
-                found[f"one request, {size} apps"] = duration(statistics.median(took))
+                found[f"one request, {counted(size)}"] = duration(statistics.median(took))
     return found
 
 
@@ -54,4 +54,4 @@ def _interpreter(code: str, sizes: tuple[int, ...]) -> Mapping[str, Value]:
 
 
 def _command(size: int) -> str:
-    return f"the command, {size} apps"
+    return f"the command, {counted(size)}"

@@ -1,5 +1,6 @@
 """A table of what was measured: what, oxtrio, beside what, and the ratio of the two."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -7,6 +8,7 @@ from itertools import zip_longest
 from benchmarks.value import Value
 
 HEADER = ("what", "oxtrio", "beside", "ratio")
+WIDTH = 100
 Beside = tuple[str, Value]
 
 
@@ -33,7 +35,8 @@ class Table:
 
 def plain(table: Table) -> str:
     """For a terminal."""
-    lines = [f"== {table.title}", table.about, "", *_aligned([HEADER, *table.rows])]
+    about = textwrap.wrap(table.about, WIDTH)
+    lines = [f"== {table.title}", *about, "", *_aligned([HEADER, *table.rows])]
     return "\n".join([*lines, *(f"note: {note}" for note in table.notes), ""])
 
 

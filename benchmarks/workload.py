@@ -19,6 +19,10 @@ class App:
     """Its log is rotated at this size; five old ones are kept."""
 
 
+def counted(count: int) -> str:
+    return "1 app" if count == 1 else f"{count} apps"
+
+
 def quiet(count: int, pipe: Path) -> list[App]:
     """Apps that announce themselves, then do nothing until SIGTERM."""
     return [announcing(f"app{number}", pipe) for number in range(count)]

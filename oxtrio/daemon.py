@@ -33,6 +33,7 @@ from oxtrio.project.reading import load_project
 from oxtrio.supervisor.ending import Ending
 from oxtrio.supervisor.journal import Journal, rfc3339
 from oxtrio.supervisor.leftovers import end_leftovers
+from oxtrio.supervisor.narration import narrate
 from oxtrio.supervisor.supervisor import Supervisor, open_supervisor
 from oxtrio.system import signals
 from oxtrio.system.children import Children, open_owner
@@ -60,23 +61,25 @@ class Setup:
     names: tuple[str, ...] = ()
     start: bool = False
     """Start the apps at once, and end when they have all ended (`run`)."""
-    exit_code_from: str | None = None
     display: Display | None = None
+    adapt: Callable[[Config], Config] = lambda config: config
+    """Changes what the oxfile says to what this way of running needs."""
     on_ready: Callable[[], None] | None = None
 
 
 async def run_daemon(setup: Setup) -> int:
     """Run everything until told to stop; the exit code. Cancelling stops all apps first."""
     signals.reset_dispositions()
-    await _end_what_a_crash_left(setup)
+    notices = await _end_what_a_crash_left(setup)
     async with (
         open_owner() as children,
         open_store(setup.default_logs, setup.say) as logs,
         _showing(setup.display, logs),
     ):
         supervisor = _supervisor_of(setup, children, logs)
+        supervisor.notices += notices
         viewers = Viewers()
-        ending = Ending(supervisor, when_all_ended=setup.start, exit_code_from=setup.exit_code_from)
+        ending = Ending(supervisor, when_all_ended=setup.start)
         supervisor.freshen = viewers.wait_fresh
         async with trio.open_nursery() as top:
             async with open_supervisor(supervisor):
@@ -87,10 +90,18 @@ async def run_daemon(setup: Setup) -> int:
                 signals.unblock()
                 if setup.on_ready is not None:
                     setup.on_ready()
+                _announce(supervisor, "started")
                 await _watch_until_shutdown(setup, supervisor, viewers, ending)
                 await _stop_all(supervisor, control)
+                _announce(supervisor, "ended")
             top.cancel_scope.cancel()
     return ending.exit_code
+
+
+def _announce(supervisor: Supervisor, what: str) -> None:
+    for notice in supervisor.notices:
+        supervisor.journal.record("", "notice", reason=notice)
+    supervisor.journal.record("", what, reason=f"supervisor {what}", pid=os.getpid())
 
 
 async def _watch_until_shutdown(
@@ -108,11 +119,12 @@ async def _watch_until_shutdown(
             await watch_usage(runs, viewers, report)
 
     async with trio.open_nursery() as monitors:
+        monitors.start_soon(narrate, supervisor.journal, setup.say)
         for name, monitor in (("health", health), ("usage", usage)):
             monitors.start_soon(_keep_running, name, monitor, supervisor)
         monitors.start_soon(ending.watch)
         if setup.start:
-            monitors.start_soon(_start_all, setup, supervisor)
+            monitors.start_soon(_start_all, setup, supervisor, ending)
         await supervisor.shutdown_asked.wait()
         monitors.cancel_scope.cancel()
 
@@ -129,16 +141,15 @@ async def _keep_running(
         await trio.sleep(MONITOR_PAUSE)
 
 
-async def _start_all(setup: Setup, supervisor: Supervisor) -> None:
-    order = Order(verb=Verb.START, names=setup.names)
+async def _start_all(setup: Setup, supervisor: Supervisor, ending: Ending) -> None:
     try:
-        report = await supervisor.carry_out(order, _tell_nobody)
+        await supervisor.carry_out(Order(verb=Verb.START, names=setup.names), _tell_nobody)
     except OxtrioError as error:
-        setup.say(f"error: {error.message}")
+        if supervisor.stopping:
+            return
+        setup.say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+        ending.decided = error.exit_code
         supervisor.shutdown(kill=False)
-        return
-    for failure in report.failures:
-        setup.say(f"{failure.name}: {failure.reason}; hint: {failure.hint}")
 
 
 def _tell_nobody(step: Step) -> None:
@@ -174,7 +185,7 @@ async def _obey_signals(
             again = supervisor.shutdown_asked.is_set()
             setup.say(f"{name}: kills what is left" if again else _farewell(supervisor))
             if again:
-                ending.forced_by = number
+                ending.decided = 128 + number
             supervisor.shutdown(kill=again)
 
 
@@ -183,36 +194,43 @@ def _farewell(supervisor: Supervisor) -> str:
     if not up:
         return "stopping"
     longest = max(each.spec.stop.timeout for each in up)
+    bound = supervisor.config.supervisor.stop_timeout
+    longest = longest if bound is None else min(longest, bound)
     names = ", ".join(dict.fromkeys(each.spec.name for each in up))
-    return f"stopping {names} (up to {longest:g} s); Ctrl-C again to kill"
+    again = "; Ctrl-C again to kill" if signals.has_terminal() else ""
+    return f"stopping {names} (up to {longest:g} s){again}"
 
 
 async def _reload(setup: Setup, supervisor: Supervisor) -> None:
+    """Reload what has changed and start what is new; what an operator stopped stays so."""
     supervisor.around.logs.reopen()
-    for order in (
-        Order(verb=Verb.RELOAD, if_changed=True, wait=False),
-        Order(verb=Verb.START, wait=False),
-    ):
-        try:
-            report = await supervisor.carry_out(order, _tell_nobody)
-        except OxtrioError as error:
-            # What runs is not touched by a broken oxfile.
-            setup.say(f"not reloaded: {error.message}")
-            return
-        for note in report.notes:
-            setup.say(note)
-
-
-async def _end_what_a_crash_left(setup: Setup) -> None:
-    if setup.folders.runs is None:
+    known = set(supervisor.apps)
+    try:
+        report = await supervisor.carry_out(
+            Order(verb=Verb.RELOAD, if_changed=True, wait=False), _tell_nobody
+        )
+        new = tuple(app.name for app in supervisor.config.apps if app.name not in known)
+        if new:
+            await supervisor.carry_out(Order(verb=Verb.START, names=new, wait=False), _tell_nobody)
+    except OxtrioError as error:
+        # What runs is not touched by a broken oxfile.
+        setup.say(f"not reloaded: {error.message}")
         return
+    for note in report.notes:
+        setup.say(note)
+
+
+async def _end_what_a_crash_left(setup: Setup) -> list[str]:
+    """End it before anything new starts; what to tell the operator."""
+    if setup.folders.runs is None:
+        return []
     ended = await end_leftovers(setup.folders.runs)
-    if ended.names:
-        names = ", ".join(ended.names)
-        setup.say(f"ended what an earlier supervisor had left running: {names}")
     if ended.survivors:
         pids = ", ".join(map(str, ended.survivors))
         raise OxtrioError(f"processes of an earlier supervisor are still there: pid {pids}")
+    if not ended.names:
+        return []
+    return [f"ended what an earlier supervisor had left running: {', '.join(ended.names)}"]
 
 
 def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervisor:
@@ -234,7 +252,7 @@ def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervis
     async def read_config(environ: Mapping[str, str]) -> Config:
         if not project.files:
             return setup.config
-        return await trio.to_thread.run_sync(load_project, project, environ)
+        return setup.adapt(await trio.to_thread.run_sync(load_project, project, environ))
 
     def report(what: str, bug: BaseException) -> None:
         _report_bug(setup, journal, what, bug)

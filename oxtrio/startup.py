@@ -2,19 +2,22 @@
 
 import json
 import os
+import re
+import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import trio
 
 from oxtrio.daemon import Setup, run_daemon
-from oxtrio.errors import AlreadyRunning, OxtrioError, Refused
+from oxtrio.errors import AlreadyRunning, NotFound, OxtrioError, Refused
 from oxtrio.logs.display import Display, Manner
-from oxtrio.model.spec import AppSpec, Config
+from oxtrio.model.spec import AppSpec, Config, OnExit
 from oxtrio.project.folders import (
     Folders,
     RunningProject,
@@ -25,8 +28,20 @@ from oxtrio.project.folders import (
 )
 from oxtrio.project.locate import Project, ad_hoc, current_folder
 from oxtrio.project.lock import Lock
+from oxtrio.project.preflight import longest_stop
 from oxtrio.project.reading import load_project
 from oxtrio.system import signals
+
+OWN_STREAMS = frozenset({"/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2"})
+
+ENGINE_PATIENCE = 9.0
+"""Seconds for a full stop as PID 1: container engines kill after ten by default."""
+
+
+class CommandNotFound(OxtrioError):
+    """The command after `run --` does not exist; the code is that of a shell."""
+
+    exit_code = 127
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,24 +65,26 @@ def run_foreground(request: RunRequest) -> int:
     environ = dict(os.environ)
     project = request.project or ad_hoc(request.command, environ)
     config = load_project(project, environ) if project.files else _command_config(request, environ)
-    for warning in config.warnings:
-        _say(f"warning: {warning}")
+    _check(request, config)
     where = _foreground_folders(project, environ)
     display = Display(_manner_of(request), _names_of(config))
-    with _serving(where, project, config):
-        setup = Setup(
-            project=project,
-            folders=where,
-            default_logs=None,
-            config=config,
-            environ=environ,
-            say=_say,
-            names=request.names,
-            start=True,
-            exit_code_from=request.exit_code_from,
-            display=display,
-        )
-        return trio.run(run_daemon, setup)
+    _serve(where, project, config)
+    setup = Setup(
+        project=project,
+        folders=where,
+        default_logs=None,
+        config=_adapt(request, config),
+        environ=environ,
+        say=_say,
+        names=request.names,
+        start=True,
+        display=display,
+        adapt=partial(_adapt, request),
+    )
+    code = trio.run(run_daemon, setup)
+    if not project.files:
+        _forget(where)
+    return code
 
 
 def run_background(arguments: Sequence[str]) -> int:
@@ -82,17 +99,17 @@ def run_background(arguments: Sequence[str]) -> int:
         config = load_project(project, environ)
         where = folders(project.id, environ)
         prepare(where)
-        with _serving(where, project, config):
-            setup = Setup(
-                project=project,
-                folders=where,
-                default_logs=where.logs,
-                config=config,
-                environ=environ,
-                say=_log,
-                on_ready=lambda: _answer(ready, {"ready": True}),
-            )
-            return trio.run(run_daemon, setup)
+        _serve(where, project, config)
+        setup = Setup(
+            project=project,
+            folders=where,
+            default_logs=where.logs,
+            config=config,
+            environ=environ,
+            say=_log,
+            on_ready=lambda: _answer(ready, {"ready": True}),
+        )
+        return trio.run(run_daemon, setup)
     except OxtrioError as error:
         kind = type(error).__name__
         _answer(ready, {"kind": kind, "message": error.message, "hint": error.hint})
@@ -100,11 +117,14 @@ def run_background(arguments: Sequence[str]) -> int:
         return error.exit_code
 
 
-@contextmanager
-def _serving(where: Folders, project: Project, config: Config) -> Iterator[None]:
-    """This process serves the project for the time of the block. Raises `AlreadyRunning`."""
-    lock = Lock(where.lock) if where.lock else None
-    if lock is None and where.is_served:
+def _serve(where: Folders, project: Project, config: Config) -> None:
+    """From now on this process serves the project. Raises `AlreadyRunning`.
+
+    It lets go of the lock by ending: `oxtrio stop` returns when the process is gone, too.
+    """
+    if where.lock:
+        Lock(where.lock)
+    elif where.is_served:
         raise AlreadyRunning("a supervisor already serves this project", "oxtrio status shows it")
     if config.supervisor.umask is not None:
         os.umask(config.supervisor.umask)
@@ -119,11 +139,6 @@ def _serving(where: Folders, project: Project, config: Config) -> Iterator[None]
             apps=len(config.apps),
         ),
     )
-    try:
-        yield
-    finally:
-        if lock is not None:
-            lock.release()
 
 
 def _foreground_folders(project: Project, environ: Mapping[str, str]) -> Folders:
@@ -141,8 +156,57 @@ def _foreground_folders(project: Project, environ: Mapping[str, str]) -> Folders
     return where
 
 
+def _check(request: RunRequest, config: Config) -> None:
+    """Raise for what cannot be run, and warn of what will be regretted."""
+    if request.exit_code_from is not None and config.app(request.exit_code_from) is None:
+        names = ", ".join(app.name for app in config.apps)
+        raise NotFound(f"no app named '{request.exit_code_from}'", f"there are: {names}")
+    for warning in config.warnings if not request.command else ():
+        _say(f"warning: {warning}")
+    if os.getpid() == 1 and longest_stop(config) > ENGINE_PATIENCE:
+        _say(
+            f"warning: a full stop can take {longest_stop(config):g} s, but container engines kill"
+            " after 10 s by default: set stop_timeout_ms = 9000 under [supervisor]"
+        )
+
+
+def _adapt(request: RunRequest, config: Config) -> Config:
+    """What the oxfile says, as `run` needs it: the same after each reload."""
+    apps = tuple(map(_without_stdout, config.apps))
+    if request.exit_code_from is not None:
+        apps = tuple(
+            _ending_all(app) if app.name == request.exit_code_from else app for app in apps
+        )
+    return replace(config, apps=apps)
+
+
+def _ending_all(app: AppSpec) -> AppSpec:
+    """Its first end is that of the project: tests that have failed are not run again."""
+    return replace(app, on_exit=OnExit.SHUTDOWN, restart=replace(app.restart, always=False))
+
+
+def _without_stdout(app: AppSpec) -> AppSpec:
+    """What an app writes is shown anyway: a log file that is our stdout would show it twice."""
+    logs = app.logs
+    if logs.file in OWN_STREAMS:
+        logs = replace(logs, file=None)
+    if logs.error_file in OWN_STREAMS:
+        logs = replace(logs, error_file=None)
+    return replace(app, logs=logs)
+
+
+def _forget(where: Folders) -> None:
+    """Nobody will ask for a command without an oxfile again: its folders go."""
+    for folder in (where.state, where.runtime):
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _command_config(request: RunRequest, environ: Mapping[str, str]) -> Config:
-    name = os.path.basename(request.command[0]) or "command"
+    program = request.command[0]
+    if shutil.which(program) is None:
+        raise CommandNotFound(f"command '{program}' not found")
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", os.path.basename(program)) or "command"
     app = AppSpec(name=name, command=request.command, working_dir=current_folder(environ))
     return Config(files=("",), apps=(app,))
 

@@ -54,6 +54,10 @@ def an_app(name: str, command: str | tuple[str, ...], **changes: object) -> AppS
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
+def _nothing(step: Step) -> None:
+    pass
+
+
 @dataclass
 class Engine:
     """What a test does with a supervisor."""
@@ -93,7 +97,7 @@ class Engine:
         return [(each.name, each.state) for each in events if name in ("", each.name)]
 
     async def order(
-        self, verb: Verb, *names: str, tell: Callable[[Step], None] = lambda step: None, **rest: object
+        self, verb: Verb, *names: str, tell: Callable[[Step], None] = _nothing, **rest: object
     ) -> Report:
         order = Order(verb=verb, names=names, **rest)  # type: ignore[arg-type]
         return await self.supervisor.carry_out(order, tell)
@@ -105,9 +109,10 @@ class Engine:
         return report
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Return when *condition* holds after a change of any instance."""
+        """Return when *condition* holds; it is looked at after every change, and now and then."""
         while not condition():
-            await self.supervisor.changed.park()
+            with trio.move_on_after(0.02):
+                await self.supervisor.changed.park()
 
     def marked(self) -> list[int]:
         """All living processes of this test."""
@@ -122,7 +127,7 @@ class Engine:
 
 async def eventually(condition: Callable[[], object]) -> None:
     """For what the system tells to nobody: look again and again, until the test's deadline."""
-    while not condition():
+    while not condition():  # noqa: ASYNC110
         await trio.sleep(0.005)
 
 

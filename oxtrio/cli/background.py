@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import typer
+
 from oxtrio.cli import ordering, preview
 from oxtrio.cli.target import Target
 from oxtrio.cli.terminal import note
@@ -26,8 +28,15 @@ def start(target: Target, order: Order) -> None:
             print(preview.would_start(target.config(), order.names))
             return
         target.launch()
-    ordering.obey(target, order)
-    if not order.dry_run:
+    if order.dry_run:
+        ordering.obey(target, order)
+        return
+    try:
+        ordering.obey(target, order)
+    except typer.Exit:
+        note("hint", "oxtrio goes on trying what has failed")
+        raise
+    finally:
         words = ("logs -f", "status", "stop")
         print("next: " + " · ".join(target.command(word) for word in words))
 

@@ -41,7 +41,7 @@ def status(
             if watch:
                 standing.watch(client, wanted)
             raise typer.Exit(standing.show(client, wanted, json=json))
-    except NotRunning:
+    except NotRunning as error:
         if json:
             print("[]")
-        raise
+        raise standing.not_running(target_of(context), error) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.01
 """Seconds between two looks at whether a supervisor is gone: nothing could tell."""
+
+
+@cache
+def _located(target: Target) -> Project:
+    # Once: a project that is found by its name is found only while it runs.
+    from oxtrio.project.locate import locate
+
+    return locate(target.configs, target.name, environ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +46,7 @@ class Target:
 
     def locate(self) -> Project:
         """The project; an OxtrioError that says where was looked when there is none."""
-        from oxtrio.project.locate import locate
-
-        return locate(self.configs, self.name, environ)
+        return _located(self)
 
     def locate_for_run(self, command: tuple[str, ...]) -> Project:
         """The project of `run`; with a *command*, one of its own without any oxfile."""

@@ -6,9 +6,14 @@ from typing import Final
 
 KeyPath = tuple[str | int, ...]
 
-# Strings and comments: nothing in them is structure.
+# Strings and comments: nothing in them is structure. One that is never closed goes on to the end
+# of its line, or of the text: looking for its end from every later quote would be quadratic.
 OPAQUE: Final = re.compile(
-    r'"""(?:\\.|[^\\])*?"""+' r"|'''.*?'''+" r'|"(?:\\.|[^"\\\n])*"' r"|'[^'\n]*'" r"|#[^\n]*",
+    r'"""(?:\\.|[^\\])*?(?:"""+|\Z)'
+    r"|'''.*?(?:'''+|\Z)"
+    r'|"(?:\\.|[^"\\\n])*+"?'
+    r"|'[^'\n]*'?"
+    r"|#[^\n]*",
     re.DOTALL,
 )
 HEADER: Final = re.compile(r"^\s*(\[\[?)(.*?)\]\]?\s*(?:#.*)?$")

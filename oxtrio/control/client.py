@@ -5,9 +5,9 @@ What the supervisor refuses is raised here as the error that it named. Leaving i
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from oxtrio.control import messages
 from oxtrio.control.wire import Readiness, Shutdown
@@ -17,16 +17,16 @@ from oxtrio.model.order import Order, Report, Step, SupervisorStatus, Why
 from oxtrio.model.status import Event, InstanceStatus
 from oxtrio.system import unixsocket
 
-if TYPE_CHECKING:  # httpx takes 70 ms to import, which a command that needs it pays by itself
-    import httpx  # noqa: ASYNC127 - the project's choice
+if TYPE_CHECKING:
+    from oxtrio.control.connection import Answer
 
 T = TypeVar("T")
-Params = list[tuple[str, str | int | float | bool | None]]
+Params = list[tuple[str, str | int | float]]
 
 PATIENCE = 10.0
 """Seconds in which a supervisor that is well says at least something."""
 
-NDJSON = {"accept": "application/x-ndjson"}
+OK = (200, 202)
 
 
 class Client:
@@ -40,40 +40,19 @@ class Client:
     def __init__(self, address: str, *, patience: float = PATIENCE) -> None:
         self.address = address
         self._patience = patience
-        self._resources = ExitStack()
 
     def __enter__(self) -> Self:
-        self._peer = unixsocket.find_listener(self.address, self._patience)
-        self._check_owner()
-        import httpx  # noqa: ASYNC127 - the project's choice
-
-        with ExitStack() as resources:
-            path = resources.enter_context(unixsocket.reachable(self.address))
-            # One connection per request: none that the supervisor is just closing is reused.
-            limits = httpx.Limits(max_keepalive_connections=0)
-            # Retried is only the connecting: the queue of the listener may be full for a moment.
-            transport = httpx.HTTPTransport(
-                uds=path, verify=False, trust_env=False, limits=limits, retries=2
-            )
-            self._http = resources.enter_context(
-                httpx.Client(
-                    transport=transport,
-                    base_url="http://oxtrio",
-                    timeout=self._patience,
-                    trust_env=False,
-                )
-            )
-            self._resources = resources.pop_all()
+        self._check_owner(unixsocket.find_listener(self.address, self._patience))
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._resources.close()
+        """Nothing is kept open: every question has a connection of its own."""
 
     def order(self, order: Order) -> Iterator[Step | Report]:
         """Carry out *order*: its steps as they happen, then exactly one `Report`."""
         body = messages.write_request(order)
-        with self._asking("POST", "/v1/orders", content=body) as response:
-            for line in _lines(response):
+        with self._asking("POST", "/v1/orders", body) as answer:
+            for line in answer.lines():
                 said = messages.read_order_line(line)
                 if said is not None:
                     yield said
@@ -83,7 +62,7 @@ class Client:
 
     def status(self, names: tuple[str, ...] = (), *, fresh: bool = False) -> list[InstanceStatus]:
         """What *names* are (none: all); *fresh*: with CPU and memory measured now."""
-        params = _names(names) + [("fresh", True)] * fresh
+        params = _names(names) + [("fresh", 1)] * fresh
         return messages.read_replies(InstanceStatus, self._get("/v1/status", params))
 
     def supervisor(self) -> SupervisorStatus:
@@ -92,7 +71,9 @@ class Client:
 
     def why(self, name: str) -> Why:
         """Why one instance is in its state."""
-        return messages.read_reply(Why, self._get(f"/v1/why/{quote(name, safe='')}"))
+        return messages.read_reply(
+            Why, self._get(f"/v1/why/{quote(name, safe='', errors='surrogateescape')}")
+        )
 
     def ready(self) -> bool:
         """Whether every wanted app is up."""
@@ -104,7 +85,7 @@ class Client:
         if not follow:
             yield from messages.read_replies(Event, self._get("/v1/events", params))
             return
-        yield from self._follow("/v1/events", [*params, ("follow", True)], messages.read_event)
+        yield from self._follow("/v1/events", [*params, ("follow", 1)], messages.read_event)
 
     def logs(self, query: LogQuery) -> Iterator[LogLine | Skipped]:
         """The lines that match; with `query.follow` also those to come."""
@@ -113,68 +94,57 @@ class Client:
     def shutdown(self, *, kill: bool = False) -> None:
         """Begin to end the supervisor and all its apps; does not wait for it."""
         body = messages.write_request(Shutdown(kill=kill))
-        with self._asking("POST", "/v1/supervisor/shutdown", content=body) as response:
-            response.read()
+        with self._asking("POST", "/v1/supervisor/shutdown", body) as answer:
+            answer.read()
 
     def _get(self, path: str, params: Params | None = None, ok: tuple[int, ...] = (200,)) -> bytes:
-        with self._asking("GET", path, params=params, ok=ok) as response:
-            return response.read()
+        with self._asking("GET", _target(path, params), ok=ok) as answer:
+            return answer.read()
 
     def _follow(self, path: str, params: Params, read: Callable[[bytes], T]) -> Iterator[T]:
-        with self._asking("GET", path, params=params) as response:
-            yield from map(read, _lines(response))
+        with self._asking("GET", _target(path, params)) as answer:
+            yield from map(read, answer.lines())
 
     @contextmanager
     def _asking(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Params | None = None,
-        content: bytes | None = None,
-        ok: tuple[int, ...] = (200, 202),
-    ) -> Iterator["httpx.Response"]:
-        """The answer to one request, its body still to be read. Raises what the class says."""
-        import httpx  # noqa: ASYNC127 - the project's choice
+        self, method: str, target: str, content: bytes | None = None, ok: tuple[int, ...] = OK
+    ) -> Iterator["Answer"]:
+        """The answer to one question, its body still to be read. Raises what the class says."""
+        # 15 ms, which a command that finds nobody to talk to need not pay.
+        from oxtrio.control.connection import BrokenOff, Connection
 
-        try:
-            with self._http.stream(
-                method, path, params=params, content=content, headers=NDJSON
-            ) as response:
-                if response.status_code not in ok:
-                    raise messages.read_error(response.read())
-                yield response
-        except (httpx.TimeoutException, TimeoutError):
-            raise DaemonUnreachable(
-                f"the supervisor (pid {self._peer.pid}) does not answer",
-                hint="it is stopped or overloaded; see: oxtrio doctor",
-            ) from None
-        except httpx.TransportError as error:
-            # Says so where nobody listens any more.
-            unixsocket.find_listener(self.address, self._patience)
-            raise ProtocolError(
-                f"the supervisor broke off its answer: {error}", hint="see: oxtrio events"
-            ) from None
+        with Connection(self.address, self._patience) as connection:
+            self._check_owner(connection.peer)
+            try:
+                answer = connection.ask(method, target, content)
+                if answer.status not in ok:
+                    raise messages.read_error(answer.read())
+                yield answer
+            except TimeoutError:
+                raise DaemonUnreachable(
+                    f"the supervisor (pid {connection.peer.pid}) does not answer",
+                    hint="it is stopped or overloaded; see: oxtrio doctor",
+                ) from None
+            except BrokenOff as broken:
+                # Says so where nobody listens any more.
+                unixsocket.find_listener(self.address, self._patience)
+                raise ProtocolError(
+                    f"the supervisor broke off its answer: {broken}", hint="see: oxtrio events"
+                ) from None
 
-    def _check_owner(self) -> None:
+    def _check_owner(self, peer: unixsocket.Peer) -> None:
         """Anybody can listen on an abstract address that is free; its folder keeps a path."""
         if not self.address.startswith("@"):
             return
         _, _, rest = self.address.partition("/")
         owner = rest.partition("/")[0]
-        if str(self._peer.uid) not in (owner, "0"):
-            raise Refused(f"{self.address} belongs to user {self._peer.uid}, not to you")
+        if str(peer.uid) not in (owner, "0"):
+            raise Refused(f"{self.address} belongs to user {peer.uid}, not to you")
 
 
-def _lines(response: "httpx.Response") -> Iterator[bytes]:
-    """The lines of a stream that say something; it repeats an empty one to show it is alive."""
-    rest = b""
-    for piece in response.iter_raw():
-        # Not iter_lines: that breaks lines at every character that Unicode calls a line end.
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from filter(None, whole)
-    if rest:
-        yield rest
+def _target(path: str, params: Params | None) -> str:
+    query = urlencode(params or [], errors="surrogateescape")
+    return f"{path}?{query}" if query else path
 
 
 def _log_params(query: LogQuery) -> Params:
@@ -185,7 +155,7 @@ def _log_params(query: LogQuery) -> Params:
         "grep": query.grep,
         "level": query.level,
         "stream": query.stream,
-        "follow": query.follow or None,
+        "follow": int(query.follow) or None,
     }
     return _names(query.names) + [(key, one) for key, one in said.items() if one is not None]
 

@@ -42,6 +42,8 @@ class Instance(Standing):
         self._around = around
         self._hold = hold
         self._retired = False
+        self._fallen: Life | None = None
+        """A life that a bug has ended."""
         self._pause: trio.CancelScope | None = None
         """Around the waiting for the next attempt."""
         self._sinks = Sinks(around.logs, number)
@@ -54,10 +56,10 @@ class Instance(Standing):
         if self._next is not None:
             return self._next
         current = self.life
-        if current is not None and not current.scope.cancel_called:
-            # What has only just begun shows the state of the life before it.
-            if not current.begun or self.state in ALIVE | {State.BLOCKED}:
-                return current
+        # What has only just begun shows the state of the life before it.
+        on_its_way = current is None or not current.begun or self.state in ALIVE | {State.BLOCKED}
+        if current is not None and on_its_way and not current.scope.cancel_called:
+            return current
         return self._begin(life)
 
     def restart(self, life: Life) -> Life:
@@ -117,12 +119,13 @@ class Instance(Standing):
 
     def revive(self) -> None:
         """After a bug in `serve`: begin again, if it is still wanted."""
-        life, self.life, self.run = self.life, None, None
+        life, self._fallen, self.run = self._fallen, None, None
         self.state, self.reason = State.CRASHED, "internal error"
         if life is not None:
             life.settle(Outcome.FAILED, "internal error")
             if self.wanted and self._next is None:
                 self._begin(Life(cause="started after an internal error", inherited=life.inherited))
+        self.changed.unpark_all()
 
     # The life of it.
 
@@ -157,6 +160,9 @@ class Instance(Standing):
                 await self._keep_up(life)
             life.settle(Outcome.CANCELLED, self.reason)
             await self._wait_unstuck()
+        except Exception:
+            self._fallen = life  # whoever survives this calls `revive`
+            raise
         finally:
             self.life = None
             if life.scope.cancel_called:

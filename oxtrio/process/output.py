@@ -33,9 +33,13 @@ class Tail:
     def __init__(self) -> None:
         self._chunks: deque[bytes] = deque()
         self._size = 0
+        self._last: object = None
 
-    def add(self, data: bytes) -> None:
-        """Remember *data*; what is older than `TAIL` bytes is forgotten."""
+    def add(self, data: bytes, stream: object = None) -> None:
+        """Remember *data* of *stream*; what is older than `TAIL` bytes is forgotten."""
+        if stream is not self._last and self._chunks and not self._chunks[-1].endswith(b"\n"):
+            data = b"\n" + data  # the line that the other stream has begun is not continued by it
+        self._last = stream
         self._chunks.append(data[-TAIL:])
         self._size += len(self._chunks[-1])
         while self._size - len(self._chunks[0]) >= TAIL:
@@ -97,7 +101,7 @@ class Output:
             self._partial = partial
         self.pipe.consume(len(data))
         self._mark.clear()
-        self._tail.add(data)
+        self._tail.add(data, self)
         return Progress.MOVED
 
     async def _wait_room(self) -> None:

@@ -6,7 +6,9 @@ that dies, not the machine. (boot id, pid, start time) is the identity of a run.
 
 import contextlib
 import json
+import math
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
@@ -79,7 +81,12 @@ def _read(path: str) -> Record | None:
     try:
         with open(path) as file:
             record = Record(**json.loads(file.read(65536)))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
-    right = isinstance(record.pid, int) and isinstance(record.started, int)
-    return record if right else None
+    numbers = (record.pid, record.started, record.stop_signal)
+    names = (record.run_id, record.name, record.boot_id)
+    right = all(isinstance(each, int) for each in numbers)
+    right = right and all(isinstance(each, str) for each in names)
+    timeout = record.stop_timeout
+    right = right and isinstance(timeout, int | float) and 0 <= timeout < math.inf
+    return record if right and record.stop_signal in signal.valid_signals() else None

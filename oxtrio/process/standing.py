@@ -101,6 +101,7 @@ class Standing:
             self._happened(Happening.HELD, why)
         elif why != self.reason:
             self.reason = why
+            self._publish(self, Happening.HELD)  # whoever waits for it may have no hope now
             self.changed.unpark_all()
 
     def _happened(self, happening: Happening, reason: str) -> None:

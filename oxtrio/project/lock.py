@@ -7,8 +7,12 @@ import time
 
 from oxtrio.errors import AlreadyRunning
 
+MOMENT = 0.2
+"""Seconds for which a lock may be held by somebody who only looks."""
 LOOK_EVERY = 0.01
-"""Seconds between two looks at a lock: flock(2) cannot be waited for with a deadline."""
+"""Seconds between two tries: flock(2) cannot be waited for with a deadline."""
+LOOKERS = 2.0
+"""Seconds after which who holds the file cannot be one that only looks, as `is_held` does."""
 
 
 class Lock:
@@ -16,10 +20,11 @@ class Lock:
 
     def __init__(self, path: str) -> None:
         """Take the lock. Raises `AlreadyRunning` where somebody else has it."""
-        # The folder is locked too: whoever deletes the file cannot make room for a second one.
+        # The folder decides, as nobody looks at its lock, and whoever deletes the file cannot
+        # make room for a second one. The file may be held for a moment by somebody who looks.
         self._held = [_take(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)]
         try:
-            self._held.append(_take(path, os.O_RDWR | os.O_CREAT))
+            self._held.append(_take(path, os.O_RDWR | os.O_CREAT, patience=LOOKERS))
         except BaseException:
             self.release()
             raise
@@ -31,16 +36,20 @@ class Lock:
         self._held = []
 
 
-def _take(path: str, flags: int) -> int:
+def _take(path: str, flags: int, *, patience: float = 0.0) -> int:
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise AlreadyRunning(
-            "a supervisor already serves this project", "oxtrio status shows it"
-        ) from None
-    return descriptor
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except OSError:
+            if time.monotonic() >= end:
+                os.close(descriptor)
+                raise AlreadyRunning(
+                    "a supervisor already serves this project", "oxtrio status shows it"
+                ) from None
+        time.sleep(LOOK_EVERY)
 
 
 def is_held(path: str) -> bool:
@@ -55,13 +64,3 @@ def is_held(path: str) -> bool:
         except OSError:
             return True
     return False
-
-
-def wait_free(path: str, deadline: float) -> bool:
-    """Wait at most *deadline* seconds until nobody holds the lock; whether it is free."""
-    end = time.monotonic() + deadline
-    while is_held(path):
-        if time.monotonic() > end:
-            return False
-        time.sleep(LOOK_EVERY)
-    return True

@@ -28,10 +28,12 @@ class App:
         """It is no longer in the oxfile, but still runs."""
         self._around = around
         self._publish = publish
-        self._hold = hold
+        self._hold_back = hold
         self._report = report
         self._arrivals = trio.lowlevel.ParkingLot()
         self._served: set[Instance] = set()
+        self._leaving: list[Instance] = []
+        """Retired, and perhaps not down yet."""
         self._resize(spec)
 
     @property
@@ -42,6 +44,11 @@ class App:
     def wanted(self) -> bool:
         """Whether an operator wants any of it up."""
         return any(instance.wanted for instance in self.instances)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a process of it lives."""
+        return any(each.run is not None and each.run.child.alive for each in self.instances)
 
     @property
     def is_down(self) -> bool:
@@ -56,9 +63,10 @@ class App:
         They are retired by the caller.
         """
         self.spec = spec
+        surplus = self._resize(spec)  # first: those keep their spec, and with it their names
         for instance in self.instances:
             instance.replace_spec(spec)
-        return self._resize(spec)
+        return surplus
 
     async def serve(self) -> NoReturn:
         """Run every instance, those that arrive later too. Cancelling stops them all."""
@@ -73,10 +81,19 @@ class App:
     def _resize(self, spec: AppSpec) -> list[Instance]:
         surplus = self.instances[spec.instances :]
         del self.instances[spec.instances :]
+        self._leaving += surplus
         for number in range(len(self.instances), spec.instances):
             self.instances.append(Instance(spec, number, self._around, self._published, self._hold))
         self._arrivals.unpark_all()
         return surplus
+
+    async def _hold(self, instance: Instance) -> None:
+        """Never two with one number: who returns waits for the end of who leaves."""
+        self._leaving = [each for each in self._leaving if not each.is_down]
+        for each in self._leaving:
+            if each.number == instance.number and each is not instance:
+                await each.wait(lambda each=each: each.is_down)  # type: ignore[misc]
+        await self._hold_back(instance)
 
     def _published(self, instance: Standing, happening: Happening) -> None:
         self._publish(instance, happening)

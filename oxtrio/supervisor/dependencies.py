@@ -6,7 +6,7 @@ from oxtrio.model.spec import AppSpec, Condition
 from oxtrio.model.state import State
 from oxtrio.policy.order import Prospect, prospect
 from oxtrio.process.instance import Instance
-from oxtrio.process.life import Outcome
+from oxtrio.process.life import Life, Outcome
 from oxtrio.supervisor.app import App
 
 
@@ -36,8 +36,16 @@ class Dependencies:
                 reason = describe_wait(app, wanted, stands)
                 instance.blocked(reason)
                 if instance.life is not None and (stands is Prospect.FAILED or _stumbled(app)):
-                    instance.life.settle(Outcome.FAILED, reason, f"oxtrio why {name}")
+                    self._give_no_hope(instance, instance.life, reason, f"oxtrio why {name}")
                 await app.changed.park()
+
+    def _give_no_hope(self, instance: Instance, life: Life, reason: str, hint: str) -> None:
+        if life.settled.is_set():
+            return
+        life.settle(Outcome.FAILED, reason, hint)
+        own = self._apps.get(instance.spec.name)
+        if own is not None:
+            own.changed.unpark_all()  # those that wait for it wait in vain now, too
 
     def has_failed(self, instance: Instance) -> bool:
         """Whether *instance* waits for something that will not come by itself."""

@@ -1,8 +1,9 @@
 """When a project ends by itself, and with which exit code."""
 
 from oxtrio.model.spec import OnExit
-from oxtrio.model.state import State
+from oxtrio.model.state import ALIVE, State
 from oxtrio.process.instance import Instance
+from oxtrio.process.past import PastRun
 from oxtrio.supervisor.supervisor import Supervisor
 
 OVER = frozenset({State.EXITED, State.CRASHED})
@@ -11,16 +12,13 @@ OVER = frozenset({State.EXITED, State.CRASHED})
 class Ending:
     """Watches for the end, and remembers who caused it."""
 
-    def __init__(
-        self, supervisor: Supervisor, *, when_all_ended: bool, exit_code_from: str | None = None
-    ) -> None:
+    def __init__(self, supervisor: Supervisor, *, when_all_ended: bool) -> None:
         self._supervisor = supervisor
         self._when_all_ended = when_all_ended
-        self._exit_code_from = exit_code_from
-        self._ender: Instance | None = None
-        self._first_crash: Instance | None = None
-        self.forced_by: int | None = None
-        """The second signal of an impatient operator: then nothing ended as meant."""
+        self._ender: PastRun | None = None
+        self._first_crash: tuple[Instance, PastRun | None] | None = None
+        self.decided: int | None = None
+        """The code where something else decided: a second signal, or a start that failed."""
 
     async def watch(self) -> None:
         """Ask for the shutdown when it is due, then return. Cancelling ends the watch."""
@@ -31,11 +29,10 @@ class Ending:
     @property
     def exit_code(self) -> int:
         """Of the app that ended the project, or of the first that crashed; else 0."""
-        if self.forced_by is not None:
-            return 128 + self.forced_by
-        for instance in (self._ender, self._first_crash):
-            if instance is not None and instance.past is not None:
-                past = instance.past
+        if self.decided is not None:
+            return self.decided
+        for past in (self._ender, self._first_crash[1] if self._first_crash else None):
+            if past is not None:
                 if past.fault:
                     return past.exit.shell_code or 1
                 return past.exit.shell_code
@@ -43,18 +40,18 @@ class Ending:
 
     def _is_due(self) -> bool:
         instances = self._supervisor.instances()
+        if self._first_crash is not None and self._first_crash[0].state in ALIVE:
+            self._first_crash = None  # it was repaired
         for instance in instances:
             if instance.state is State.CRASHED and self._first_crash is None:
-                self._first_crash = instance
+                self._first_crash = (instance, instance.past)
             if self._ends_all(instance):
-                self._ender = instance
+                self._ender = instance.past
                 return True
         return self._when_all_ended and self._nothing_left(instances)
 
     def _ends_all(self, instance: Instance) -> bool:
-        ends = instance.spec.on_exit is OnExit.SHUTDOWN or instance.spec.name == (
-            self._exit_code_from
-        )
+        ends = instance.spec.on_exit is OnExit.SHUTDOWN
         return ends and instance.state in OVER and instance.is_settled
 
     def _nothing_left(self, instances: list[Instance]) -> bool:

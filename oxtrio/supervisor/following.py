@@ -1,7 +1,7 @@
 """The lines that `logs` asks for: history from the files, then what comes, without a seam."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from itertools import islice
 
 import trio
@@ -31,7 +31,8 @@ async def following(
     """
     with logs.follow(_wanted(apps, query.names)) as (history, live):
         found = search(query, history)  # raises at once for a wrong expression
-        yield _lines(found, live, query)
+        async with aclosing(_lines(found, live, query)) as lines:
+            yield lines
 
 
 def _wanted(
@@ -51,7 +52,7 @@ async def _lines(
     found: Iterator[LogLine],
     live: AsyncIterator[Chunk | Skipped],
     query: LogQuery,
-) -> Lines:
+) -> AsyncGenerator[LogLine | Skipped, None]:
     while batch := await trio.to_thread.run_sync(_take, found):
         for line in batch:
             yield line

@@ -106,31 +106,54 @@ class Journal:
         """Go on where an earlier supervisor of the project ended; a torn line is passed over."""
         if self._path is None:
             return
-        try:
-            with open(self._path, "rb") as file:
-                file.seek(max(0, os.path.getsize(self._path) - 512 * 1024))
-                lines = file.read().splitlines()
-        except OSError:
-            return
-        for line in lines:
-            try:
-                self._recent.append(Event(**json.loads(line)))
-            except (ValueError, TypeError):
-                continue
+        for path in (f"{self._path}.1", self._path):  # it may have been rotated a moment ago
+            for line in _last_lines(path):
+                event = _event(line)
+                if event is not None:
+                    self._recent.append(event)
         self._seq = self._recent[-1].seq if self._recent else 0
 
     def _write(self, event: Event) -> None:
         # A full disk must not stop a supervisor: the file is for later, memory is for now.
         if self._path is None:
             return
-        line = json.dumps(asdict(event), ensure_ascii=False).encode() + b"\n"
+        text = json.dumps(asdict(event), ensure_ascii=False)
+        line = text.encode(errors="backslashreplace") + b"\n"  # names of files may be no text
         try:
             if self._file is None:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-                self._file = os.open(self._path, flags, 0o600)
-            os.write(self._file, line)
+                self._file = _open_at_line_end(self._path)
+            if os.write(self._file, line) < len(line):
+                self.close()  # torn: the next one begins a new line
+                return
             if os.fstat(self._file).st_size > LARGEST_FILE:
                 os.replace(self._path, f"{self._path}.1")
                 self.close()
         except OSError:
             self.close()
+
+
+def _last_lines(path: str) -> list[bytes]:
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.path.getsize(path) - 512 * 1024))
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        event = Event(**json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return event if isinstance(event.seq, int) else None
+
+
+def _open_at_line_end(path: str) -> int:
+    """Open the file for appending; a torn last line is ended. Raises `OSError`."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    file = os.open(path, flags, 0o600)
+    size = os.fstat(file).st_size
+    if size and os.pread(file, 1, size - 1) != b"\n":
+        os.write(file, b"\n")
+    return file

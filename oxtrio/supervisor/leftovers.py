@@ -61,16 +61,23 @@ def _members(records: Sequence[Record]) -> dict[str, list[ProcessStat]]:
 
 async def _end(record: Record, members: list[ProcessStat], survivors: list[int]) -> None:
     leaders = [stat for stat in members if stat.pid == record.pid]
-    for stat in leaders or members:
-        send(stat, record.stop_signal)
-        send(stat, signal.SIGCONT)
+    _tell(leaders, record.stop_signal)
     with trio.move_on_after(record.stop_timeout):
+        await _wait_gone(leaders)
+        # Workers are told by their master; where it is gone, nobody else will.
+        _tell([stat for stat in members if stat not in leaders], record.stop_signal)
         await _wait_gone(members)
     for stat in members:
         send(stat, signal.SIGKILL)
     with trio.move_on_after(KILL_AFTER):
         await _wait_gone(members)
     survivors.extend(stat.pid for stat in members if _lives(stat))
+
+
+def _tell(members: Sequence[ProcessStat], number: int) -> None:
+    for stat in members:
+        send(stat, number)
+        send(stat, signal.SIGCONT)
 
 
 async def _wait_gone(members: Sequence[ProcessStat]) -> None:

@@ -63,7 +63,9 @@ def step_of(instance: Standing) -> Step:
 def failure_of(instance: Standing, reason: str, hint: str = "") -> Failure:
     """Why it failed for *instance*, with its last words."""
     lines = instance.past.last_lines if instance.past else ()
-    cause = cause_of(facts_of(instance)) if instance.past and reason == instance.reason else None
+    # How a run ended that an operator stopped is no cause of anything.
+    failed = instance.past is not None and instance.state is not State.STOPPED
+    cause = cause_of(facts_of(instance)) if failed and reason == instance.reason else None
     return Failure(
         name=instance.name,
         reason=cause.short if cause else reason,
@@ -78,13 +80,13 @@ async def wait_lives(errand: Errand, lives: Mapping[Instance, Life]) -> list[Fai
     A life that is not up after the app's own `ready_timeout_secs` has failed for this order,
     and goes on trying. Cancelling ends the waiting.
     """
-    failures: list[Failure] = []
+    failures: dict[Instance, Failure] = {}
 
     async def wait_one(instance: Instance, life: Life) -> None:
         failure = await _outcome(instance, life)
         errand.tell(step_of(instance))
         if failure is not None:
-            failures.append(failure)
+            failures[instance] = failure
 
     async with trio.open_nursery() as nursery:
         telling = trio.CancelScope()
@@ -93,8 +95,7 @@ async def wait_lives(errand: Errand, lives: Mapping[Instance, Life]) -> list[Fai
             for instance, life in lives.items():
                 waiting.start_soon(wait_one, instance, life)
         telling.cancel()
-    order = {instance.name: number for number, instance in enumerate(lives)}
-    return sorted(failures, key=lambda failure: order[failure.name])
+    return [failures[instance] for instance in lives if instance in failures]
 
 
 async def _outcome(instance: Instance, life: Life) -> Failure | None:

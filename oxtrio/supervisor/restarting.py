@@ -1,6 +1,6 @@
 """Restart and reload: the named apps take what the oxfile says now, and begin anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 
 import trio
@@ -18,14 +18,14 @@ from oxtrio.supervisor.taking import take_config, take_spec
 async def restart(errand: Errand) -> Report:
     """Stop and start what is named, dependents down first and up last."""
     supervisor, order = errand.supervisor, errand.order
-    notes = await take_config(supervisor)
+    taken = await take_config(supervisor)
     chosen = select(supervisor.apps, order.names)
     _take_specs(errand, chosen)
     chosen = select(supervisor.apps, order.names)  # their number may have changed
     lives = await _Round(errand, chosen).begin()
     failures = await wait_lives(errand, lives) if order.wait else []
     done = tuple(step_of(each) for each in chosen)
-    return Report(done=done, failures=tuple(failures), notes=_about_others(notes, chosen))
+    return Report(done=done, failures=tuple(failures), notes=_about_others(taken.notes, chosen))
 
 
 class _Round:
@@ -82,9 +82,9 @@ async def reload(errand: Errand) -> Report:
     instance that does not get up ends the roll of its app: the others stay as they are.
     """
     supervisor, order = errand.supervisor, errand.order
-    notes = await take_config(supervisor)
+    taken = await take_config(supervisor)
     chosen = select(supervisor.apps, order.names)
-    changed = _take_specs(errand, chosen)
+    changed = taken.renewed | _take_specs(errand, chosen)
     chosen = select(supervisor.apps, order.names)
     rolls: dict[str, list[Instance]] = {}
     for instance in chosen:
@@ -94,8 +94,9 @@ async def reload(errand: Errand) -> Report:
     async with trio.open_nursery() as nursery:
         for instances in rolls.values():
             nursery.start_soon(_roll, errand, instances, failures)
-    done = tuple(step_of(each) for each in chosen)
-    more = [*_about_others(notes, chosen), *_about_stopped(chosen)]
+    touched = {each for instances in rolls.values() for each in instances}
+    done = tuple(step_of(each) for each in chosen if each in touched)
+    more = [*_about_others(taken.notes, chosen), *_about_stopped(chosen)]
     if order.if_changed and not rolls:
         more.append("no changes")
     return Report(done=done, failures=tuple(failures), notes=tuple(more))
@@ -111,17 +112,17 @@ async def _roll(errand: Errand, instances: list[Instance], failures: list[Failur
                 return
 
 
-def _is_reloaded(instance: Instance, if_changed: bool, changed: Mapping[str, bool]) -> bool:
-    if if_changed and not changed[instance.spec.name] and not instance.is_outdated:
+def _is_reloaded(instance: Instance, if_changed: bool, changed: Set[str]) -> bool:
+    if if_changed and instance.spec.name not in changed and not instance.is_outdated:
         return False
     return instance.wanted or instance.state in ALIVE
 
 
-def _take_specs(errand: Errand, chosen: Sequence[Instance]) -> dict[str, bool]:
+def _take_specs(errand: Errand, chosen: Sequence[Instance]) -> frozenset[str]:
     """The named apps take their new spec; which of them have changed."""
     supervisor = errand.supervisor
-    names = dict.fromkeys(instance.spec.name for instance in chosen)
-    return {name: take_spec(supervisor.apps[name], supervisor) for name in names}
+    names = {instance.spec.name for instance in chosen}
+    return frozenset(name for name in names if take_spec(supervisor.apps[name], supervisor))
 
 
 def _about_others(notes: Sequence[str], chosen: Sequence[Instance]) -> tuple[str, ...]:

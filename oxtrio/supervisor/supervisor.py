@@ -19,7 +19,7 @@ from oxtrio.model.order import Order, Report, Step, SupervisorStatus, Why
 from oxtrio.model.spec import AppSpec, Config
 from oxtrio.model.state import Happening, State
 from oxtrio.model.status import Event, InstanceStatus
-from oxtrio.policy.order import dependents
+from oxtrio.policy.order import dependents, find_cycle
 from oxtrio.process.instance import Instance
 from oxtrio.process.run import Run
 from oxtrio.process.standing import Standing
@@ -69,6 +69,8 @@ class Supervisor:
         self.identity: SupervisorStatus | None = None
         self.freshen: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         """Measures what runs use, now; the daemon knows who does that."""
+        self.notices: list[str] = []
+        """What the next `start` tells the operator, once."""
         self.stopping = False
         self.shutdown_asked = trio.Event()
         self.shutdown_done = trio.Event()
@@ -94,7 +96,8 @@ class Supervisor:
         """Forget an app that is down."""
         if self.apps.get(app.name) is app:
             del self.apps[app.name]
-            self._scopes.pop(app.name).cancel()
+            if scope := self._scopes.pop(app.name, None):
+                scope.cancel()
 
     async def serve(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Run every app, those that arrive later too. Cancelling stops them all."""
@@ -123,8 +126,15 @@ class Supervisor:
         return [instance for app in self.apps.values() for instance in app.instances]
 
     def graph(self) -> dict[str, list[str]]:
-        """App → what it depends on."""
-        return {name: [need for need, _ in app.spec.depends_on] for name, app in self.apps.items()}
+        """App → what it depends on, without cycles.
+
+        The oxfile has none; but while some apps run with an older spec than others, all of them
+        together may, and then two would wait for each other for ever.
+        """
+        graph = {name: [need for need, _ in app.spec.depends_on] for name, app in self.apps.items()}
+        while cycle := find_cycle(graph):
+            graph[cycle[0]].remove(cycle[1])
+        return graph
 
     @contextmanager
     def runs(self) -> Iterator[trio.MemoryReceiveChannel[Run]]:
@@ -159,7 +169,7 @@ class Supervisor:
     def supervisor_status(self) -> SupervisorStatus:
         """The supervisor itself."""
         assert self.identity is not None
-        warnings = (*self.config.warnings, *self.around.logs.warnings())
+        warnings = self.around.logs.warnings()
         return replace(self.identity, stopping=self.stopping, warnings=warnings)
 
     async def why(self, name: str) -> Why:
@@ -211,7 +221,8 @@ class Supervisor:
         for name in after:
             await done[name].wait()
         for instance in app.instances:
-            instance.stop("stopped with the project")
+            # For ever: an order that is still under way must not bring it up again.
+            instance.retire("stopped with the project")
         for instance in app.instances:
             await instance.wait(lambda each=instance: each.is_down or each.state is State.STUCK)  # type: ignore[misc]
         done[app.name].set()

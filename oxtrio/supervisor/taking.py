@@ -1,5 +1,6 @@
 """Taking a changed oxfile: what is new is admitted, what runs is left alone and named."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oxtrio.supervisor.app import App
@@ -8,22 +9,33 @@ if TYPE_CHECKING:
     from oxtrio.supervisor.supervisor import Supervisor
 
 
-async def take_config(supervisor: "Supervisor") -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a changed oxfile has brought."""
+
+    notes: tuple[str, ...]
+    """A line for each app that runs with an older spec, or is no longer in the oxfile."""
+    renewed: frozenset[str]
+    """Apps that were not up, and have their new spec."""
+
+
+async def take_config(supervisor: "Supervisor") -> Taken:
     """Read the oxfile again; new apps are known after it, and what is down has its new spec.
 
-    Returns a line for each app that runs with an older spec, or is no longer in the oxfile.
+    What waits to be started again, after a failure or for a dependency, is not up either.
     Raises `ConfigError`; then nothing has changed.
     """
     config = await supervisor.read_config(supervisor.environ)
     supervisor.config = config
-    notes = []
+    notes, renewed = [], set()
     for spec in config.apps:
         app = supervisor.apps.get(spec.name)
         if app is None:
             supervisor.admit(spec)
         elif app.spec != spec:
-            if app.is_down:
+            if not app.is_up:
                 take_spec(app, supervisor)
+                renewed.add(spec.name)
             else:
                 notes.append(f"changed: oxtrio reload {spec.name}")
     for app in list(supervisor.apps.values()):
@@ -33,7 +45,7 @@ async def take_config(supervisor: "Supervisor") -> list[str]:
             else:
                 notes.append(f"no longer in the oxfile: oxtrio stop {app.name}")
     _reorder(supervisor)
-    return notes
+    return Taken(tuple(notes), frozenset(renewed))
 
 
 def take_spec(app: App, supervisor: "Supervisor") -> bool:

@@ -1,12 +1,13 @@
 """The orders, one function each, and the table of them."""
 
+from collections.abc import Sequence
 from signal import Signals
 
 import trio
 
 from oxtrio.model.order import Failure, Report, Until, Verb
 from oxtrio.model.state import ALIVE, State
-from oxtrio.policy.order import with_dependencies
+from oxtrio.policy.order import dependents, with_dependencies
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life
 from oxtrio.supervisor.orders import (
@@ -26,28 +27,39 @@ from oxtrio.supervisor.taking import take_config
 async def start(errand: Errand) -> Report:
     """Start what is not up, with its dependencies; what runs is never touched."""
     supervisor, order = errand.supervisor, errand.order
-    notes = await take_config(supervisor)
+    taken = await take_config(supervisor)
     named = select(supervisor.apps, order.names)
-    needed = with_dependencies({each.spec.name for each in named}, supervisor.graph())
-    asked = {id(instance) for instance in named} if order.names else set()
-    chosen = [
-        instance
-        for name in needed
-        for instance in supervisor.apps[name].instances
-        if instance in named or instance.spec.name not in {each.spec.name for each in named}
-    ]
+    chosen = _with_dependencies(errand, named)
     # What has ended as meant is only run again when its name is said.
-    wanted = [each for each in chosen if each.state is not State.EXITED or id(each) in asked]
+    again = set(named) if order.names else set()
+    wanted = [each for each in chosen if each.state is not State.EXITED or each in again]
     if order.dry_run:
-        return Report(notes=(*notes, _would_start(wanted)))
+        return Report(notes=(*taken.notes, _would_start(wanted)))
     lives: dict[Instance, Life] = {}
     for instance in wanted:
-        if instance.is_down:
-            instance.replace_spec(supervisor.apps[instance.spec.name].spec)
-        lives[instance] = instance.start(errand.life("started"))
+        # What waits with a spec that has been corrected begins anew; it is not up, so nothing ends.
+        begin = instance.restart if instance.spec.name in taken.renewed else instance.start
+        lives[instance] = begin(errand.life("started"))
     failures = await wait_lives(errand, lives) if order.wait else []
-    done = tuple(step_of(each) for each in chosen)
-    return Report(done=done, failures=tuple(failures), notes=tuple(notes))
+    notices, supervisor.notices = tuple(supervisor.notices), []
+    return Report(
+        done=tuple(step_of(each) for each in chosen),
+        failures=tuple(failures),
+        notes=taken.notes,
+        warnings=(*supervisor.config.warnings, *notices),
+    )
+
+
+def _with_dependencies(errand: Errand, named: Sequence[Instance]) -> list[Instance]:
+    """What is named, and all instances of what it needs, in the order of the oxfile."""
+    supervisor = errand.supervisor
+    own = {each.spec.name for each in named}
+    return [
+        instance
+        for name in with_dependencies(own, supervisor.graph())
+        for instance in supervisor.apps[name].instances
+        if name not in own or instance in named
+    ]
 
 
 def _would_start(instances: list[Instance]) -> str:
@@ -75,10 +87,33 @@ async def stop(errand: Errand) -> Report:
         done = tuple(step_of(each) for each in was_up)
         return Report(done=done, failures=failures, ends_supervisor=True)
     chosen = select(supervisor.apps, order.names)
-    for instance in chosen:
-        instance.stop("stopped by the operator")
+    await _stop_in_order(errand, chosen)
     failures = tuple(await wait_down(errand, chosen)) if order.wait else ()
     return Report(done=tuple(step_of(each) for each in chosen), failures=failures)
+
+
+async def _stop_in_order(errand: Errand, chosen: list[Instance]) -> None:
+    """Tell each one when those of *chosen* that depend on it are down."""
+    graph = errand.supervisor.graph()
+    users = dependents(graph)
+    by_app: dict[str, list[Instance]] = {}
+    for instance in chosen:
+        by_app.setdefault(instance.spec.name, []).append(instance)
+    down = {name: trio.Event() for name in by_app}
+
+    async def end(name: str, instances: list[Instance]) -> None:
+        for user in users[name]:
+            if user in down:
+                await down[user].wait()
+        for instance in instances:
+            instance.stop("stopped by the operator")
+        if any(needed in down for needed in graph[name]):
+            await wait_down(errand, instances)
+        down[name].set()
+
+    async with trio.open_nursery() as nursery:
+        for name, instances in by_app.items():
+            nursery.start_soon(end, name, instances)
 
 
 async def reset(errand: Errand) -> Report:  # noqa: ASYNC124 - the shape of all orders
@@ -111,13 +146,16 @@ async def wait(errand: Errand) -> Report:
     chosen = select(errand.supervisor.apps, order.names)
     failures: list[Failure] = []
 
+    def hopeless(instance: Instance) -> bool:
+        waits_in_vain = errand.supervisor.dependencies.has_failed(instance)
+        return _hopeless(instance, order.until, waits_in_vain)
+
     async def wait_one(instance: Instance) -> None:
-        await instance.wait(lambda: _met(instance, order.until) or _hopeless(instance, order.until))
+        await instance.wait(lambda: _met(instance, order.until) or hopeless(instance))
         errand.tell(step_of(instance))
         if not _met(instance, order.until):
-            why = f"will not be {order.until}: it is {instance.state}"
             detail = f" ({instance.reason})" if instance.reason else ""
-            failures.append(failure_of(instance, why + detail))
+            failures.append(failure_of(instance, f"it is {instance.state}{detail}"))
 
     async with trio.open_nursery() as nursery:
         for instance in chosen:
@@ -138,12 +176,14 @@ def _met(instance: Instance, until: Until) -> bool:
     return instance.state in _REACHED[until]
 
 
-def _hopeless(instance: Instance, until: Until) -> bool:
+def _hopeless(instance: Instance, until: Until, waits_in_vain: bool) -> bool:
     """Whether only an operator could still bring it there."""
     if not instance.is_settled:
         return False
     if until is Until.STOPPED:
         return False  # an operator may stop it at any time: that is what is waited for
+    if instance.state is State.BLOCKED:
+        return waits_in_vain
     return instance.state in (State.STOPPED, State.EXITED, State.CRASHED, State.STUCK)
 
 

@@ -134,10 +134,13 @@ class Owner:
     async def wait_reaped(self) -> None:
         await self._reaped.park()
 
-    async def watch(self, *, task_status: trio.TaskStatus[None]) -> None:
-        with trio.open_signal_receiver(signal.SIGCHLD) as arrivals:
+    async def watch(self, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+        # Shielded until its owner ends it: what is cancelled from outside still stops its
+        # children in order, and must see them end.
+        watching = trio.CancelScope(shield=True)
+        with watching, trio.open_signal_receiver(signal.SIGCHLD) as arrivals:
             self._reap()
-            task_status.started()
+            task_status.started(watching)
             async for _ in arrivals:  # coalesced: one arrival may stand for many ends
                 self._reap()
 
@@ -160,16 +163,18 @@ class Owner:
 async def open_owner() -> AsyncIterator[Owner]:
     """The reaper of this process, which becomes the parent of all orphans of its runs.
 
-    Only in the main thread of a program of our own, before the first child. Cancelling ends the
-    reaping: what still runs then is left to whoever adopts it.
+    Only in the main thread of a program of our own, before the first child. It reaps until the
+    block is left, also when that is cancelled: what still runs then is left to whoever adopts it.
     """
     owner = Owner()
     owner.limit.raise_own()
     become_subreaper()
     async with trio.open_nursery() as nursery:
-        await nursery.start(owner.watch)
-        yield owner
-        nursery.cancel_scope.cancel()
+        watching: trio.CancelScope = await nursery.start(owner.watch)
+        try:
+            yield owner
+        finally:
+            watching.cancel()
 
 
 def become_subreaper() -> bool:

@@ -56,7 +56,21 @@ class Guest:
 
 @asynccontextmanager
 async def open_guest() -> AsyncIterator[Guest]:
-    """A reaper for use inside somebody else's Trio program. Cancelling ends the waiting."""
+    """A reaper for use inside somebody else's Trio program.
+
+    It waits for its children until the block is left, also when that is cancelled.
+    """
+    async with trio.open_nursery() as outer:
+        inner: trio.Nursery = await outer.start(_hold_open)
+        try:
+            yield Guest(inner)
+        finally:
+            inner.cancel_scope.cancel()
+
+
+async def _hold_open(*, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    """A nursery for the waiting; shielded until its owner cancels it, as Owner.watch is."""
     async with trio.open_nursery() as nursery:
-        yield Guest(nursery)
-        nursery.cancel_scope.cancel()
+        nursery.cancel_scope.shield = True
+        task_status.started(nursery)
+        await trio.sleep_forever()

@@ -1,4 +1,9 @@
-"""Who listens on an address, from /proc; as far as this user may see it.
+"""Who listens on an address, as far as this user may see it.
+
+What a process is, psutil tells. Who has a socket is read from /proc/net, as
+`psutil.net_connections` leaves out what matters here: the user of a socket whose process may
+not be looked at; the master, where workers share its socket (it names the last worker); and
+which Unix sockets listen, or have a space in their path.
 
 Everything here reads many small files: it belongs in a thread.
 """
@@ -7,7 +12,10 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+
+import psutil
 
 from oxtrio.model.listener import Listener
 from oxtrio.system.proc import all_pids, stat_of
@@ -15,6 +23,7 @@ from oxtrio.system.proc import all_pids, stat_of
 LISTENING = "0A"
 ACCEPTING = 0x10000
 """The flag of a listening socket in /proc/net/unix (__SO_ACCEPTCON)."""
+LONGEST_COMMAND = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +97,20 @@ def _collide(taken: str, wanted: str | None) -> bool:
 
 def _listener(address: str, inode: str, uid: int | None) -> Listener:
     pid = _holder(f"socket:[{inode}]")
-    if pid is None:
-        return Listener(address=address, pid=None, uid=uid)
-    return Listener(
-        address=address,
-        pid=pid,
-        uid=_uid(pid) if uid is None else uid,
-        name=_read(f"/proc/{pid}/comm").strip(),
-        command=_read(f"/proc/{pid}/cmdline").replace("\0", " ").strip(),
-    )
+    name, command = "", ""
+    # It may be gone by now; what was learned before stays true.
+    with suppress(psutil.Error):
+        if pid is not None:
+            process = psutil.Process(pid)
+            with process.oneshot():
+                uid = process.uids().effective if uid is None else uid
+                name, command = process.name(), _shown(process.cmdline())
+    return Listener(address=address, pid=pid, uid=uid, name=name, command=command)
+
+
+def _shown(words: list[str]) -> str:
+    line = " ".join(words)[:LONGEST_COMMAND].strip()
+    return line.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _holder(link: str) -> int | None:
@@ -122,18 +136,3 @@ def _target(path: str) -> str:
 def _age(pid: int) -> tuple[int, int]:
     stat = stat_of(pid)
     return (stat.started if stat else 0, pid)
-
-
-def _uid(pid: int) -> int | None:
-    try:
-        return os.stat(f"/proc/{pid}").st_uid
-    except OSError:
-        return None
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            return file.read(4096).decode(errors="replace")
-    except OSError:
-        return ""

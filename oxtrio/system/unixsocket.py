@@ -131,27 +131,46 @@ def is_gone(sock: Sock) -> bool:
 def find_listener(address: str, patience: float) -> Peer:
     """Who listens at *address*; it may be stopped or stuck, and is not waited for.
 
-    Raises `NotRunning`, `Refused`, or `DaemonUnreachable` when the queue of the listener
-    stays full for *patience* seconds.
+    Raises what `connect` raises.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+    with connect(address, patience) as sock:
+        return peer_of(sock)
+
+
+def connect(address: str, patience: float) -> socket.socket:
+    """A connection to *address*, on which no single wait lasts longer than *patience* seconds.
+
+    Raises `NotRunning`, `Refused`, or `DaemonUnreachable` when the queue of the listener
+    stays full for that long.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
         # Not settimeout(): a non-blocking connect does not wait for room in the queue.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(patience))
-        try:
-            with reachable(address) as name:
-                sock.connect(name)
-        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
-            raise NotRunning("oxtrio is not running", hint="start it: oxtrio start") from None
-        except PermissionError:
-            raise Refused(f"cannot connect to {address}: permission denied") from None
-        except (BlockingIOError, TimeoutError):
-            raise DaemonUnreachable(
+        with reachable(address) as name:
+            sock.connect(name)
+        sock.settimeout(patience)
+    except OSError as error:
+        sock.close()
+        raise _in_words(error, address) from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _in_words(error: OSError, address: str) -> OxtrioError:
+    match error:
+        case FileNotFoundError() | NotADirectoryError() | ConnectionRefusedError():
+            return NotRunning("oxtrio is not running", hint="start it: oxtrio start")
+        case PermissionError():
+            return Refused(f"cannot connect to {address}: permission denied")
+        case BlockingIOError() | TimeoutError():
+            return DaemonUnreachable(
                 f"the supervisor accepts no connection on {address}",
                 hint="see what it does: oxtrio doctor",
-            ) from None
-        except OSError as error:
-            raise OxtrioError(f"cannot connect to {address}: {error.strerror}") from None
-        return peer_of(sock)
+            )
+    return OxtrioError(f"cannot connect to {address}: {error.strerror}")
 
 
 def _timeval(seconds: float) -> bytes:

@@ -39,7 +39,6 @@ def test_a_light_command_imports_nothing_heavy(words):
 
 
 @pytest.mark.parametrize("words", [("status",), ("logs",), ("restart",)])
-@pytest.mark.xfail(strict=True, reason="httpcore imports trio where it is installed")
 def test_talking_to_a_supervisor_imports_neither_trio_nor_psutil(words):
     with serving(FakeSteered()) as address:
         assert loaded_by(*words, address=address) & {"trio", "psutil", "pydantic"} == set()

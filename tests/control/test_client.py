@@ -24,6 +24,7 @@ from oxtrio.errors import (
     Problem,
     ProtocolError,
     Refused,
+    UsageError,
 )
 from oxtrio.model.log import LogQuery, Skipped, Stream
 from oxtrio.model.order import Order, Report, Step, Verb
@@ -194,6 +195,38 @@ def test_leaving_an_order_in_the_middle_leaves_it_running(fake: FakeSteered, cli
     wait_for(lambda: fake.finished == [STOP])
 
 
+def test_ctrl_c_leaves_an_order_running(fake: FakeSteered, client: Client):
+    fake.patience = 0.3
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+
+    def press() -> None:
+        wait_for(lambda: fake.orders == [STOP])
+        signal.pthread_kill(main_thread, signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(client.order(STOP))
+    pressing.join(10)
+
+    assert fake.finished == []
+    wait_for(lambda: fake.finished == [STOP])
+
+
+def test_a_name_that_is_no_utf_8_is_no_bug(client: Client):
+    for ask in (lambda: client.why("caf\udce9"), lambda: client.status(("caf\udce9",))):
+        with pytest.raises(UsageError, match="not valid UTF-8"):
+            ask()
+
+
+def test_an_order_that_is_too_large_is_refused_in_words(client: Client):
+    order = replace(STOP, env=(("A", "x" * (4 << 20)),))
+
+    with pytest.raises(ProtocolError, match="larger than"):
+        list(client.order(order))
+
+
 def test_a_shutdown_is_asked_for_and_not_waited_for(fake: FakeSteered, client: Client):
     client.shutdown(kill=True)
 
@@ -225,6 +258,19 @@ def test_an_abstract_address_that_a_stranger_took_is_not_trusted(
         monkeypatch.setattr(unixsocket, "find_listener", lambda *_: unixsocket.Peer(7, 4711))
         with pytest.raises(Refused, match="belongs to user 4711"):
             Client(address).__enter__()
+
+
+def test_a_stranger_who_takes_an_abstract_address_later_is_told_nothing(
+    fake: FakeSteered, monkeypatch: pytest.MonkeyPatch
+):
+    address = f"@oxtrio/{os.geteuid()}/test-later-{os.getpid()}"
+    with serving(fake, address), Client(address) as client:
+        monkeypatch.setattr(unixsocket, "peer_of", lambda _: unixsocket.Peer(7, 4711))
+        with pytest.raises(Refused, match="belongs to user 4711"):
+            list(client.order(STOP))
+        monkeypatch.undo()
+
+    assert fake.orders == []
 
 
 # Supervisors that are not well
@@ -314,8 +360,6 @@ def test_an_order_that_ends_without_a_report_has_not_been_done(tmp_path: Path):
         list(client.order(STOP))
 
 
-# httpcore leaves the socket of a failed attempt to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_supervisor_that_ends_in_the_middle_runs_no_more(fake: FakeSteered):
     fake.write(a_line(b"old"))
     with ExitStack() as supervisor, ExitStack() as clients:

@@ -19,7 +19,7 @@ from oxtrio.model.spec import LogSpec
 from oxtrio.process.output import Output, Progress, Tail, reading
 from oxtrio.system.fifo import CHUNK, LARGEST, Pipe, Scratch
 from oxtrio.system.mark import Mark
-from tests.engine import an_app
+from tests.engine import an_app, eventually
 from tests.process.recovery import Found, read_mark, recover
 
 
@@ -330,13 +330,12 @@ async def test_a_reader_that_is_killed_at_any_moment_loses_nothing_and_leaves_no
         sent = _lines(number, 4000)
 
         reader = _fork(lambda: _read_for_ever(output, folder / "ready"))  # noqa: B023
-        while not (folder / "ready").exists():
-            await trio.sleep(0.0005)
+        await eventually((folder / "ready").exists)
         writer = threading.Thread(target=_write_in_pieces, args=(pipe.writing, sent, number))
         writer.start()
         await trio.sleep(chance.uniform(0, 0.03))
         os.kill(reader, signal.SIGKILL)
-        os.waitpid(reader, 0)
+        os.waitpid(reader, 0)  # noqa: ASYNC222
 
         log, mark = (folder / "a.log").read_bytes(), read_mark(Path(f"{path}.mark"))
         rest = b""

@@ -1,5 +1,6 @@
 """Where a project lives."""
 
+import fcntl
 import os
 import socket
 import stat
@@ -204,6 +205,16 @@ class TestRunning:
         prepare(where)
         running(environ)
         assert where.lock is not None
+
+        Lock(where.lock).release()
+
+    def test_who_only_looks_keeps_no_supervisor_out(self, environ, monkeypatch):
+        where = folders("shop-1", environ)
+        prepare(where)
+        assert where.lock is not None
+        looking = os.open(where.lock, os.O_RDONLY | os.O_CREAT)
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr("oxtrio.project.lock.time.sleep", lambda secs: os.close(looking))
 
         Lock(where.lock).release()
 

@@ -161,11 +161,15 @@ def test_a_recycled_pid_is_never_hit() -> None:
     assert done.stdout == "the stranger lives\n", done.stderr
 
 
+def _host_children(count: int) -> list[subprocess.Popen[bytes]]:
+    return [subprocess.Popen(["/bin/sh", "-c", f"exit {code}"]) for code in range(count)]
+
+
 async def test_a_guest_leaves_the_exits_of_its_host_alone() -> None:
     handler = signal.getsignal(signal.SIGCHLD)
     async with reaper("guest") as children:
         ours = [shell(children, f"exit {code}") for code in range(20)]
-        plain = [subprocess.Popen(["/bin/sh", "-c", f"exit {code}"]) for code in range(20)]
+        plain = _host_children(20)
         by_trio = await trio.run_process(["/bin/sh", "-c", "exit 7"], check=False)
         host = await trio.to_thread.run_sync(lambda: [each.wait() for each in plain])
 
@@ -178,7 +182,7 @@ async def test_a_guest_leaves_the_exits_of_its_host_alone() -> None:
 async def test_an_exit_that_the_host_took_is_unknown_not_zero() -> None:
     async with reaper("guest") as children:
         child = shell(children, "exit 7")
-        os.waitpid(child.pid, 0)
+        os.waitpid(child.pid, 0)  # noqa: ASYNC222
 
         assert await ended(child) == Exit()
 
@@ -205,6 +209,21 @@ async def test_descriptors_come_back_when_children_are_closed(manner: str) -> No
 
 
 @MANNERS
+async def test_who_is_cancelled_from_outside_still_sees_its_children_end(manner: str) -> None:
+    with trio.CancelScope() as outer:
+        async with reaper(manner) as children:
+            child = spawn(children, "/bin/sleep", "60")
+            outer.cancel()
+            try:
+                await trio.sleep_forever()
+            finally:
+                with trio.CancelScope(shield=True), trio.fail_after(30):
+                    child.signal(signal.SIGTERM)
+                    assert (await ended(child)).signal == signal.SIGTERM
+    assert outer.cancelled_caught
+
+
+@MANNERS
 async def test_the_end_of_the_reaper_ends_no_child(manner: str) -> None:
     async with reaper(manner) as children:
         child = spawn(children, "/bin/sleep", "60")
@@ -212,7 +231,7 @@ async def test_the_end_of_the_reaper_ends_no_child(manner: str) -> None:
         assert is_alive(child.pid)
     finally:
         os.kill(child.pid, signal.SIGKILL)
-        os.waitpid(child.pid, 0)
+        os.waitpid(child.pid, 0)  # noqa: ASYNC222
         child.close()
 
 

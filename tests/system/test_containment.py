@@ -16,7 +16,7 @@ from oxtrio.system.children import Children
 from oxtrio.system.containment import MARKER, Containment, Kin, send
 from oxtrio.system.proc import stat_of
 from oxtrio.system.spawn import Launch
-from tests.engine import eventually, is_alive, kill, program, reaper, read_pid
+from tests.engine import eventually, is_alive, kill, program, read_pid, reaper
 
 pytestmark = pytest.mark.slow
 

@@ -169,7 +169,7 @@ async def test_waiting_ends_when_something_comes_and_cancelling_takes_nothing(pi
 
 
 async def test_a_reader_sees_no_end_when_every_writer_is_gone(pipe: Pipe) -> None:
-    subprocess.run(["/bin/echo", "bye"], stdout=pipe.writing, check=True)
+    await trio.run_process(["/bin/echo", "bye"], stdout=pipe.writing)
     pipe.spawned()
     pipe.consume(len(pipe.peek()))
 

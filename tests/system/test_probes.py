@@ -14,8 +14,8 @@ import trio
 
 from oxtrio.model.health import Answer
 from oxtrio.model.spec import HealthSpec
-from oxtrio.system import lookup
-from oxtrio.system.probe_http import read_url, tls_context
+from oxtrio.system import lookup, probe_http, probes
+from oxtrio.system.probe_http import tls_context
 from oxtrio.system.probes import probe
 
 SERVER = Path(__file__).parent.parent / "fixtures" / "httpsrv.py"
@@ -82,6 +82,29 @@ async def test_the_request_names_the_host_of_the_url_and_asks_for_nothing_specia
     assert f"| Host: 127.0.0.1:{server.port} |" in request
     assert "| Connection: close" in request
     assert "Cookie" not in request
+
+
+async def test_what_a_server_says_beside_the_status_is_not_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    said = b"HTTP/1.1 302 Found\r\nSet-Cookie: a=b; Path=/\r\nLocation: http://[\r\n\r\n"
+    asked: list[bytes] = []
+
+    async def connect(host: str, port: int) -> trio.abc.Stream:
+        ours, theirs = trio.testing.memory_stream_pair()
+        await theirs.send_all(said)
+        heads.append(theirs)
+        return ours
+
+    heads: list[trio.abc.Stream] = []
+    monkeypatch.setattr(probe_http, "open_tcp", connect)
+    for _ in range(2):
+        answer = await probe("http://example.org/", PATIENT)
+        assert answer == Answer(False, "302 Found (redirects are not followed)")
+        asked.append(await heads[-1].receive_some())
+
+    assert asked[0] == asked[1]
+    assert b"ookie" not in asked[1]
 
 
 async def test_credentials_of_the_url_are_sent(serve: Serve):
@@ -329,6 +352,52 @@ async def test_a_server_that_hangs_in_the_handshake_times_out(serve: Serve):
     assert answer == Answer(False, "timed out after 0.3 s")
 
 
+# What is loaded when
+
+LOADED = """
+import sys, trio
+from oxtrio.model.spec import HealthSpec
+from oxtrio.system.probes import prepare, probe
+async def main():
+    await prepare(["tcp://h:1", "unix:///s"])
+    assert not {"httpx", "httpcore", "h11"} & set(sys.modules), "too early"
+    await prepare(["tcp://h:1", "https://h"])
+    from oxtrio.system.probe_http import tls_context
+    assert tls_context.cache_info().currsize
+    before = set(sys.modules)
+    answers = [await probe(url, HealthSpec(timeout=10)) for url in sys.argv[1:]]
+    print(*map(str, answers), sorted(set(sys.modules) - before), sep="|")
+trio.run(main)
+"""
+
+
+def test_what_a_probe_needs_is_loaded_by_prepare_and_only_where_it_is_needed(serve: Serve):
+    urls = [serve("ok").url(), serve("redirect").url(), serve("garbage").url()]
+
+    done = subprocess.run([sys.executable, "-c", LOADED, *urls], capture_output=True, text=True)
+
+    assert done.stderr == ""
+    ok, redirect, garbage, late = done.stdout.strip().split("|")
+    assert (ok, redirect) == ("200 OK", "302 Found (redirects are not followed)")
+    assert garbage.startswith("protocol error: ")
+    assert late == "[]"
+
+
+async def test_a_first_probe_that_nobody_prepared_passes_too(serve: Serve):
+    answers: list[Answer] = []
+    url = serve("ok").url()
+    probes._by_http.cache_clear()
+
+    async def ask() -> None:
+        answers.append(await probe(url, PATIENT))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(ask)
+
+    assert answers == [Answer(True, "200 OK")] * 5
+
+
 # URLs
 
 
@@ -343,7 +412,23 @@ async def test_a_server_that_hangs_in_the_handshake_times_out(serve: Serve):
         ("http://bücher.example/", "xn--bcher-kva.example", 80, "/"),
     ],
 )
-def test_a_url_is_taken_apart(text: str, authority: str, port: int, target: str):
-    url = read_url(text)
+async def test_a_url_is_taken_apart(
+    text: str, authority: str, port: int, target: str, monkeypatch: pytest.MonkeyPatch
+):
+    ours, theirs = trio.testing.memory_stream_pair()
+    asked: list[int] = []
 
-    assert (url.authority, url.port, url.target) == (authority, port, target)
+    async def connect(host: str, port: int) -> trio.abc.Stream:
+        asked.append(port)
+        return ours
+
+    monkeypatch.setattr(probe_http, "open_tcp", connect)
+    monkeypatch.setattr(probe_http, "_secured", lambda stream, host: stream)
+    await theirs.send_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    await probe(text, PATIENT)
+
+    head = (await theirs.receive_some()).split(b"\r\n")
+    assert head[0].decode() == f"GET {target} HTTP/1.1"
+    assert f"Host: {authority}".encode() in head
+    assert asked == [port]

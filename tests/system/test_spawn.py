@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from oxtrio.system.children import Child, Children
 from oxtrio.system.descriptors import FileLimit
 from oxtrio.system.identity import identity_of
 from oxtrio.system.proc import program_of, stat_of
-from oxtrio.system.spawn import Launch, spawn
+from oxtrio.system.spawn import Launch, _kept, spawn
 from oxtrio.system.spawn_errors import explain_spawn_error
 from tests.engine import FIXTURES, descriptors, eventually, own_process, reaper
 
@@ -36,11 +35,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
+def home(tmp_path: Path) -> Path:
     """A folder that everybody may enter, which pytest's are not."""
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(folder.stat().st_mode | 0o011)
-    yield tmp_path
+    return tmp_path
 
 
 def refused(launch: Launch) -> str:
@@ -349,8 +348,9 @@ async def said(launch: Launch) -> str:
         os.close(writing)
         await child.gone.wait()
         child.close()
-    with open(reading) as file:
-        return file.read()
+    text = os.read(reading, 65536).decode()
+    os.close(reading)
+    return text
 
 
 async def test_a_program_that_is_gone_behind_the_gate_ends_with_127() -> None:
@@ -367,7 +367,7 @@ async def test_the_gate_gives_back_the_descriptor_that_had_its_number(tmp_path: 
     """Inside another program nobody has reserved it, and it may be anything."""
     path = tmp_path / "precious"
     path.write_bytes(b"precious")
-    before = os.dup(9) if os.path.exists("/proc/self/fd/9") else None
+    before = _kept(9)
     number = os.open(path, os.O_RDONLY)
     os.dup2(number, 9, inheritable=False)
     try:
@@ -426,7 +426,7 @@ async def test_a_group_alone_keeps_the_user() -> None:
 
 
 @as_root
-async def test_another_user_may_be_denied_what_root_may_do(home: Path) -> None:
+def test_another_user_may_be_denied_what_root_may_do(home: Path) -> None:
     secret = a_script(home / "tool", "#!/bin/sh\n", mode=0o700)
     who = identity_of(IdentitySpec(user="nobody"))
 

@@ -111,6 +111,25 @@ def test_a_listener_that_accepts_nobody_is_given_up_in_time(tmp_path: Path):
             unixsocket.find_listener(path, 0.05)
 
 
+def test_a_connection_waits_no_longer_than_it_may(tmp_path: Path):
+    path = str(tmp_path / "s")
+    with unixsocket.listening(path), unixsocket.connect(path, 0.05) as connection:
+        assert unixsocket.peer_of(connection) == (os.getpid(), os.geteuid())
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+
+
+def test_a_connection_that_fails_leaves_nothing_open(tmp_path: Path):
+    before = os.listdir("/proc/self/fd")
+
+    with pytest.raises(NotRunning):
+        unixsocket.connect(str(tmp_path / "s"), 1)
+    with pytest.raises(OxtrioError, match="cannot connect to"):
+        unixsocket.connect("@" + "x" * 200, 1)
+
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_the_last_word_of_a_peer_is_not_its_end():
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -1,0 +1,301 @@
+"""A project in a folder of its own, driven by the installed `oxtrio` command."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import pytest
+
+from tests.e2e.stack import BIN, DEADLINE, lives
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+PYTHON = f"{sys.executable} -IS"
+"""Starts as fast as Python can."""
+LOOK_EVERY = 0.02
+MARK = "OXTRIO_TEST_MARK"
+CANARY = '\n[processes.canary]\ncommand = "sleep 3600"\nstart_secs = 0\n'
+"""An app that no test is about: whatever happens beside it, it keeps its pid."""
+CLI_DEADLINE = 2 * DEADLINE
+
+T = TypeVar("T")
+Row = dict[str, Any]
+Ended = subprocess.CompletedProcess[str]
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+class Ox:
+    """One project. Its folder's name is in everything that it starts: the mark of this test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "h"
+        self._canary: int | None = None
+        self._started: list[Foreground] = []
+        self.environ = {
+            "PATH": f"{BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+            "OXTRIO_HOME": str(self.home),
+            MARK: folder.name,
+        }
+
+    # --- what a user does
+
+    def write(self, text: str, name: str = "oxfile.toml") -> Path:
+        """Put *text* into a file of the folder."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def __call__(
+        self, *words: str, cwd: Path | None = None, prefix: tuple[str, ...] = (), **env: str
+    ) -> Ended:
+        """Run `oxtrio` with *words*; however it ends, it ends as an error may."""
+        ended = subprocess.run(
+            [*prefix, str(BIN / "oxtrio"), *words],
+            cwd=cwd or self.folder,
+            env={**self.environ, **env},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=CLI_DEADLINE,
+        )
+        assert "Traceback" not in ended.stderr, ended.stderr
+        assert "internal error" not in ended.stderr, ended.stderr
+        return ended
+
+    def done(self, *words: str, **more: Any) -> str:
+        """Run `oxtrio`, which must succeed; its stdout."""
+        ended = self(*words, **more)
+        assert ended.returncode == 0, f"oxtrio {' '.join(words)}: {ended}"
+        return ended.stdout
+
+    def refused(self, code: int, *words: str, **more: Any) -> str:
+        """Run `oxtrio`, which must end with *code* and one `error:` line; its stderr."""
+        ended = self(*words, **more)
+        assert ended.returncode == code, f"oxtrio {' '.join(words)}: {ended}"
+        assert len(re.findall("(?m)^error: ", ended.stderr)) == 1, ended.stderr
+        return ended.stderr
+
+    def up(self, text: str, *words: str) -> str:
+        """Write the oxfile, with a canary in it, and start it; what `start` printed."""
+        self.write(text + CANARY)
+        said = self.done("start", *words)
+        if not words:
+            self._canary = self.pid("canary")
+        return said
+
+    def foreground(
+        self, *words: str, prefix: tuple[str, ...] = (), **options: Any
+    ) -> "Foreground":
+        """Start `oxtrio` with *words*, and let it run."""
+        started = Foreground([*prefix, str(BIN / "oxtrio"), *words], self, options)
+        self._started.append(started)
+        return started
+
+    # --- what a program sees
+
+    @property
+    def runtime(self) -> Path:
+        """The runtime folder of the one project."""
+        [found] = (self.home / "run").glob("*")
+        return found
+
+    @property
+    def state(self) -> Path:
+        [found] = (self.home / "state").glob("*")
+        return found
+
+    def ask(self, path: str) -> Any:
+        """What the control socket answers."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(DEADLINE)
+            connection.connect(str(self.runtime / "control.sock"))
+            client = HTTPConnection("oxtrio")
+            client.sock = connection
+            client.request("GET", path)
+            with client.getresponse() as answer:
+                return json.load(answer)
+
+    def rows(self) -> dict[str, Row]:
+        """What `status --json` shows, by name; empty while nobody answers."""
+        with suppress(HTTPException, ValueError, OSError):
+            return {row["name"]: row for row in self.ask("/v1/status")}
+        return {}
+
+    def pid(self, name: str) -> int:
+        return int(self.rows()[name]["pid"])
+
+    def events(self) -> list[Row]:
+        """All events that are on disk, oldest first."""
+        lines = (self.state / "events.ndjson").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def supervisor(self) -> psutil.Process:
+        """The one supervisor of the project."""
+        return psutil.Process(self.ask("/v1/supervisor")["pid"])
+
+    def becomes(self, name: str, *states: str, after: int | None = None) -> Row:
+        """Wait until *name* is in one of *states*, with another pid than *after*."""
+
+        def is_so() -> Row | None:
+            row = self.rows().get(name)
+            return row if row and row["status"] in states and row["pid"] != after else None
+
+        return self.eventually(is_so, f"{name} to be {' or '.join(states)}")
+
+    def eventually(self, condition: Callable[[], T | None], what: str) -> T:
+        """Wait until *condition* is true, and return what it said; fails after the deadline."""
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            if found := condition():
+                return found
+            time.sleep(LOOK_EVERY)
+        told = [self(command).stdout for command in ("status", "events", "logs")]
+        raise AssertionError("\n".join([f"waited {DEADLINE:g} s for {what}", *told]))
+
+    def content(self, name: str, is_whole: Callable[[str], object] = bool) -> str:
+        """The text of a file that an app writes, once *is_whole* says so."""
+        path = self.folder / name
+
+        def read() -> str | None:
+            text = path.read_text() if path.exists() else ""
+            return text if is_whole(text) else None
+
+        return self.eventually(read, f"{name} to be written")
+
+    def ours(self) -> list[psutil.Process]:
+        """Every living process that carries the mark of this test; of a zombie nothing is known."""
+        return [each for each in psutil.process_iter() if self._is_ours(each.pid)]
+
+    def _is_ours(self, pid: int) -> bool:
+        mark = self.folder.name.encode()
+        with suppress(OSError):
+            there = Path(f"/proc/{pid}")
+            known = mark in (there / "environ").read_bytes()
+            return known or mark in (there / "cmdline").read_bytes()
+        return False
+
+    # --- what must be true after every test
+
+    def check(self) -> None:
+        """The global invariants, while the supervisor (if any) still runs."""
+        rows = self.rows()
+        if rows:
+            supervisor = self.supervisor()
+            self.eventually(lambda: not zombies(supervisor), "zombies to be reaped")
+        if "canary" in rows and self._canary is not None:
+            assert rows["canary"]["pid"] == self._canary, "the canary was touched"
+        for path in self.home.rglob("*.json"):
+            json.loads(path.read_text())
+        for path in self.home.rglob("events.ndjson"):
+            events = [json.loads(line) for line in path.read_text().splitlines()]
+            assert [each for each in events if each["kind"] == "internal-error"] == []
+        for path in self.home.rglob("supervisor.log"):
+            assert "Traceback" not in path.read_text()
+
+    def end(self) -> list[str]:
+        """End everything; what an orderly stop of every supervisor did not end."""
+        for process in self.ours():
+            with suppress(psutil.NoSuchProcess):
+                if "oxtrio" in " ".join(process.cmdline()[:4]):
+                    process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + DEADLINE / 4
+        while (left := self.ours()) and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)
+        found = []
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                found.append(f"{process.pid} {' '.join(process.cmdline())}")
+                process.send_signal(signal.SIGKILL)
+        for started in self._started:
+            started.close()
+        return found
+
+
+class Foreground:
+    """An `oxtrio` that runs beside the test; its output goes into files."""
+
+    def __init__(self, argv: list[str], ox: Ox, options: Mapping[str, Any]) -> None:
+        self._ox = ox
+        name = uuid.uuid4().hex[:6]
+        self._out, self._err = ox.folder / f"{name}.out", ox.folder / f"{name}.err"
+        environ = {**ox.environ, **options.get("env", {})}
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
+            settings = {**streams, "cwd": ox.folder, **options, "env": environ}
+            self.process = subprocess.Popen(argv, start_new_session=True, **settings)
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text(errors="replace")
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text(errors="replace")
+
+    def says(self, text: str) -> str:
+        """Wait until *text* is in its output; all of it."""
+        self._ox.eventually(lambda: text in self.out, f"{text!r} in {self.process.args}")
+        return self.out
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def ends(self) -> int:
+        """Its exit code, once it has ended."""
+        code = self.process.wait(DEADLINE)
+        assert "Traceback" not in self.err, self.err
+        return code
+
+    def close(self) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(DEADLINE)
+
+
+@contextlib.contextmanager
+def project() -> Iterator[Ox]:
+    """A project whose invariants are checked at the end, and of which nothing is left then."""
+    folder = Path(tempfile.mkdtemp(prefix="ox-", dir="/tmp"))
+    ox = Ox(folder)
+    left: list[str] = []
+    try:
+        yield ox
+        ox.check()
+    finally:
+        left = ox.end()
+        shutil.rmtree(folder, ignore_errors=True)
+    assert left == [], "left running"
+
+
+def zombies(parent: psutil.Process) -> list[psutil.Process]:
+    """The children of *parent* that have ended and were not waited for."""
+    with suppress(psutil.NoSuchProcess):
+        return [child for child in parent.children() if not lives(child)]
+    return []
+
+
+def alive(pid: int) -> bool:
+    """Whether *pid* lives; a zombie has ended."""
+    try:
+        return lives(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
