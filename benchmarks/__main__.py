@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measure, and print a table for each benchmark."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterable
 
@@ -36,6 +37,8 @@ runs the apps and what measures them too: read the ratios, and those as orders o
 
 def main() -> int:
     asked = _arguments()
+    # Ended like by Ctrl-C: all that was started is ended on the way out.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     adopt_orphans()
     try:
         return _measure(asked)

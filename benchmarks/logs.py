@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -40,13 +39,17 @@ def _measure(bench: Bench, traffic: Traffic, title: str, piece: str) -> Table:
         "Misplaced: lines that do not stand behind the one that they follow. "
         "Status: requests to the control socket. Ratio: oxtrio / beside."
     )
+    keeping = [peer for peer in bench.peers if peer.keeps_logs]
     sides: dict[str, Measure] = {
         OURS: partial(_supervised, bench.ours, traffic),
         "> file": partial(_redirected, traffic, through_cat=False),
         "| cat > file": partial(_redirected, traffic, through_cat=True),
-        **{peer.name: partial(_supervised, peer, traffic) for peer in bench.peers},
+        **{peer.name: partial(_supervised, peer, traffic) for peer in keeping},
     }
     table = Table(title, about)
+    for peer in bench.peers:
+        if not peer.keeps_logs:
+            table.note(f"{peer.name} writes no logs")
     compare(table, 1 if bench.quick else 3, sides)
     return table
 
@@ -61,8 +64,7 @@ def _supervised(peer: Peer, traffic: Traffic) -> Mapping[str, Value]:
         busy: list[float] = []
         course = follow(started.folder, log, lambda: busy.extend(_requests(api, 1)))
         found = _figures(traffic, course, log)
-        with suppress(OSError):  # honcho has ended with its app
-            found["CPU of the supervisor"] = duration(cpu_seconds(own) - before)
+        found["CPU of the supervisor"] = duration(cpu_seconds(own) - before)
         if busy:
             found["status before it, median"] = median(calm)
             found["status meanwhile, median"] = median(busy)

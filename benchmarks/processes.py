@@ -8,6 +8,7 @@ import ctypes
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -55,14 +56,21 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return sum(_cpu_ticks(pid) for pid in pids) / _TICKS
 
 
-def switches(pids: Iterable[int]) -> int:
-    """How often any thread of *pids* was put on a CPU so far."""
-    return sum(
-        int(line.split()[1])
-        for pid in pids
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for line in (task / "status").read_text().splitlines()
-        if "ctxt_switches" in line
+def switches(pids: Iterable[int]) -> Counter[str]:
+    """How often each thread of *pids* has left its CPU so far, of its own will or not.
+
+    By thread: one that ends takes its count with it.
+    """
+    return Counter(
+        {
+            task.name: sum(
+                int(line.split()[1])
+                for line in (task / "status").read_text().splitlines()
+                if "ctxt_switches" in line
+            )
+            for pid in pids
+            for task in Path(f"/proc/{pid}/task").iterdir()
+        }
     )
 
 

@@ -16,9 +16,6 @@ from benchmarks.peers.peer import Argv, Peer, Setup
 from benchmarks.processes import descendants, end_descendants
 from benchmarks.workload import App
 
-OUTPUT = "output"
-"""Where the supervisor's own stdout goes, in the folder."""
-
 
 @dataclass(slots=True)
 class Session:
@@ -92,7 +89,7 @@ def session(
 
 
 def _start(argv: Argv, setup: Setup, folder: Path) -> subprocess.Popen[bytes]:
-    with (folder / OUTPUT).open("ab") as output, (folder / "errors").open("ab") as errors:
+    with (folder / "output").open("ab") as output, (folder / "errors").open("ab") as errors:
         return subprocess.Popen(
             argv,
             env=_environ(setup),

@@ -10,6 +10,7 @@ from benchmarks.workload import App
 
 class Circus:
     respawns = True
+    keeps_logs = True
 
     def __init__(self, environment: Environment) -> None:
         self.name = f"circus {environment.version('circus')}"

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from benchmarks.peers.environment import Environment
 from benchmarks.peers.peer import Setup
-from benchmarks.session import OUTPUT
 from benchmarks.workload import App
 
 
 class Honcho:
     respawns = False
+    keeps_logs = False
 
     def __init__(self, environment: Environment) -> None:
         self.name = f"honcho {environment.version('honcho')}"
@@ -21,5 +21,4 @@ class Honcho:
         lines = [f"{app.name}: exec {' '.join(app.argv)}\n" for app in apps]
         procfile.write_text("".join(lines))
         serve = (self._program, "start", "-f", str(procfile))
-        logs = {app.name: folder / OUTPUT for app in apps}
-        return Setup(serve=serve, foreground=serve, logs=logs)
+        return Setup(serve=serve, foreground=serve)

@@ -12,6 +12,7 @@ from benchmarks.workload import App
 class Oxtrio:
     name = "oxtrio"
     respawns = True
+    keeps_logs = True
 
     def prepare(self, folder: Path, apps: Sequence[App]) -> Setup:
         oxfile = folder / "oxfile.toml"

@@ -46,6 +46,8 @@ class Peer(Protocol):
     """With its version."""
     respawns: bool
     """Whether it starts an app again that has ended."""
+    keeps_logs: bool
+    """Whether it writes what apps say into files of their own."""
 
     def prepare(self, folder: Path, apps: Sequence[App]) -> Setup:
         """Write its configuration into *folder*; nothing is started."""

@@ -12,6 +12,7 @@ from benchmarks.workload import PROGRAMS, App
 class Plain:
     name = "plain loop"
     respawns = True
+    keeps_logs = True
 
     def prepare(self, folder: Path, apps: Sequence[App]) -> Setup:
         logs = {app.name: folder / f"{app.name}.log" for app in apps}

@@ -13,6 +13,7 @@ _ASK = xmlrpc.client.dumps((), "supervisor.getAllProcessInfo").encode()
 
 class Supervisor:
     respawns = True
+    keeps_logs = True
 
     def __init__(self, environment: Environment) -> None:
         self.name = f"supervisor {environment.version('supervisor')}"

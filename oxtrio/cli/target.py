@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oxtrio.cli.environment import environ
+from oxtrio.errors import OxtrioError
 
 if TYPE_CHECKING:
     from oxtrio.control.client import Client
@@ -21,20 +21,13 @@ LOOK_EVERY = 0.01
 """Seconds between two looks at whether a supervisor is gone: nothing could tell."""
 
 
-@cache
-def _located(target: Target) -> Project:
-    # Once: a project that is found by its name is found only while it runs.
-    from oxtrio.project.locate import locate
-
-    return locate(target.configs, target.name, environ)
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
     """What `-c` and `-p` say; empty: what the environment and the current folder say."""
 
     configs: tuple[str, ...] = ()
     name: str | None = None
+    _found: list[Project] = field(default_factory=list, compare=False, repr=False)
 
     def narrowed(self, configs: list[str] | None, name: str | None) -> Target:
         """This target with what was given at another place of the command line."""
@@ -46,7 +39,12 @@ class Target:
 
     def locate(self) -> Project:
         """The project; an OxtrioError that says where was looked when there is none."""
-        return _located(self)
+        # Once: a project that is found by its name is found only while it runs.
+        if not self._found:
+            from oxtrio.project.locate import locate
+
+            self._found.append(locate(self.configs, self.name, environ))
+        return self._found[0]
 
     def locate_for_run(self, command: tuple[str, ...]) -> Project:
         """The project of `run`; with a *command*, one of its own without any oxfile."""
@@ -88,7 +86,10 @@ class Target:
         """Whether apps of a supervisor that died by force still run."""
         from oxtrio.project.left_running import has_left_running
 
-        return has_left_running(self.folders())
+        try:
+            return has_left_running(self.folders())
+        except OxtrioError:
+            return False  # no project, no apps
 
     def wait_gone(self, patience: float) -> bool:
         """Whether its supervisor has ended, within *patience* seconds."""

@@ -27,8 +27,7 @@ async def stop_kin(containment: Containment, kin: Kin, spec: StopSpec) -> None:
     with trio.move_on_after(spec.timeout):
         await kin.leader.gone.wait()
         # Workers are told by their master; now that it is gone, nobody else will.
-        containment.tell_left_behind(kin, spec.signal)
-        await containment.wait_empty(kin)
+        await containment.tell_until_empty(kin, spec.signal)
 
 
 async def sweep_kin(
@@ -42,9 +41,8 @@ async def sweep_kin(
         return
     with trio.CancelScope(shield=True):
         if signal is not None:
-            containment.tell_left_behind(kin, signal)
             with trio.move_on_after(patience):
-                await containment.wait_empty(kin)
+                await containment.tell_until_empty(kin, signal)
         with trio.move_on_after(STUCK_AFTER):
             while not containment.is_empty(kin):
                 containment.kill(kin)

@@ -33,7 +33,7 @@ def launch(project: Project, environ: Mapping[str, str]) -> None:
     os.close(low)
     with os.fdopen(reading) as answer, open(where.supervisor_log or os.devnull, "ab") as log:
         request = json.dumps({"project": asdict(project), "ready": writing})
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-P", "-m", "oxtrio.entry", "--supervise", request],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -43,6 +43,8 @@ def launch(project: Project, environ: Mapping[str, str]) -> None:
             start_new_session=True,
             pass_fds=(writing,),
         )
+        # It outlives us: Popen must neither wait for it nor warn that it still runs.
+        process.returncode = 0
         os.close(writing)
         _heed(answer.readline(), where)
 

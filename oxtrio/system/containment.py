@@ -108,6 +108,12 @@ class Containment:
             if stat is not None and stat.parent not in left:  # a guest sees descendants, too
                 self._tell(kin, pid, number)
 
+    async def tell_until_empty(self, kin: Kin, number: int) -> None:
+        """Tell what has lost its parent, and what loses it meanwhile; return when all is gone."""
+        while not self.is_empty(kin):
+            self.tell_left_behind(kin, number)
+            await self._children.wait_reaped()
+
     def kill(self, kin: Kin) -> None:
         """SIGKILL to everything of the run: its group, and all descendants."""
         kin.leader.signal_group(signal.SIGKILL)
@@ -133,7 +139,8 @@ class Containment:
         """What lost its leader, and whether that is sure.
 
         A process that ends between the list and the look at it hands its children over to us
-        in that moment. So it is sure when nobody did that since the look before.
+        in that moment. So it is sure when nobody did that since the look before, and nobody is
+        about to: who is exiting shows no environment any more, and still has its children.
         """
         gone_before: set[int] = set()
         left: list[int] = []
@@ -142,11 +149,18 @@ class Containment:
             owners = {pid: self._owner(pid) for pid in pids}
             left = [pid for pid in pids if owners[pid] is kin]
             self._forget_all_but(pids)
-            gone = {pid for pid in pids if owners[pid] is None and not _lives(pid)}
-            if gone <= gone_before:
+            unknown = [(pid, stat_of(pid)) for pid in pids if owners[pid] is None]
+            gone = {pid for pid, stat in unknown if stat is None or stat.dead}
+            if gone <= gone_before and not any(self._is_leaving(stat) for _, stat in unknown):
                 return left, True
             gone_before = gone
         return left, False
+
+    def _is_leaving(self, stat: ProcessStat | None) -> bool:
+        """Whether it is exiting, and nobody knows whose it is."""
+        if stat is None or stat.dead or not stat.exiting:
+            return False
+        return (stat.pid, stat.started) not in self._owners
 
     def _owner(self, pid: int) -> Kin | None:
         stat = stat_of(pid)
@@ -178,11 +192,6 @@ class Containment:
                 return kin
         markers = environ.get(MARKER.encode(), b"").split(b":")
         return next((kin for kin in self._kin.values() if kin.run_id.encode() in markers), None)
-
-
-def _lives(pid: int) -> bool:
-    stat = stat_of(pid)
-    return stat is not None and not stat.dead
 
 
 def _exists(who: Identity) -> bool:

@@ -61,15 +61,15 @@ async def open_guest() -> AsyncIterator[Guest]:
     It waits for its children until the block is left, also when that is cancelled.
     """
     async with trio.open_nursery() as outer:
-        inner: trio.Nursery = await outer.start(_hold_open)
+        inner: trio.Nursery = await outer.start(watch)
         try:
             yield Guest(inner)
         finally:
             inner.cancel_scope.cancel()
 
 
-async def _hold_open(*, task_status: trio.TaskStatus[trio.Nursery]) -> None:
-    """A nursery for the waiting; shielded until its owner cancels it, as Owner.watch is."""
+async def watch(*, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    """Hold a nursery for the waiting open: shielded until its owner cancels it, as in Owner."""
     async with trio.open_nursery() as nursery:
         nursery.cancel_scope.shield = True
         task_status.started(nursery)

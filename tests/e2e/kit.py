@@ -21,12 +21,14 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
-from tests.e2e.stack import BIN, DEADLINE, lives
+from tests.e2e.stack import BIN, lives
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PYTHON = f"{sys.executable} -IS"
 """Starts as fast as Python can."""
-LOOK_EVERY = 0.02
+DEADLINE = 30.0
+"""Seconds; against hanging only, as the machine may be busy."""
+LOOK_EVERY = 0.03
 MARK = "OXTRIO_TEST_MARK"
 CANARY = '\n[processes.canary]\ncommand = "sleep 3600"\nstart_secs = 0\n'
 """An app that no test is about: whatever happens beside it, it keeps its pid."""
@@ -158,7 +160,9 @@ class Ox:
 
         def is_so() -> Row | None:
             row = self.rows().get(name)
-            return row if row and row["status"] in states and row["pid"] != after else None
+            if row and row["status"] in states and (after is None or row["pid"] != after):
+                return row
+            return None
 
         return self.eventually(is_so, f"{name} to be {' or '.join(states)}")
 
@@ -218,7 +222,7 @@ class Ox:
             with suppress(psutil.NoSuchProcess):
                 if "oxtrio" in " ".join(process.cmdline()[:4]):
                     process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + DEADLINE / 4
+        deadline = time.monotonic() + DEADLINE / 2
         while (left := self.ours()) and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY)
         found = []

@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.kit import DEADLINE, FIXTURES, PYTHON, Ox, alive
+from tests.e2e.kit import CANARY, FIXTURES, PYTHON, Ox, alive
 
 pytestmark = pytest.mark.slow
 
@@ -151,7 +150,7 @@ def test_a_killed_app_comes_back_and_is_counted_until_reset(ox: Ox):
     ],
 )
 def test_how_an_app_ends_decides_what_it_is_then(ox: Ox, keys: str, command: str, ends_as: str):
-    ox.write(f"[processes.a]\ncommand = 'echo x >> runs; {command}'\n{keys}{CANARY_ENTRY}")
+    ox.write(f"[processes.a]\ncommand = 'echo x >> runs; {command}'\n{keys}{CANARY}")
 
     ox("start")
 
@@ -160,14 +159,13 @@ def test_how_an_app_ends_decides_what_it_is_then(ox: Ox, keys: str, command: str
     assert (ox.folder / "runs").read_text() == "x\n" * runs
 
 
-CANARY_ENTRY = '[processes.canary]\ncommand = "sleep 3600"\nstart_secs = 0\n'
-
-
 def test_restart_on_exit_starts_anew_after_a_success_too(ox: Ox):
-    ox.up(
+    ox.write(
         "[processes.a]\ncommand = 'echo x >> runs; test $(wc -l < runs) -lt 3 || exec sleep 3600'\n"
         "restart_on_exit = true\nrestart_delay_ms = 1\n"
     )
+
+    ox("start")
 
     assert ox.content("runs", lambda text: text == "x\n" * 3)
     assert ox.becomes("a", "running", "starting")["restarts"] == 2
@@ -176,7 +174,7 @@ def test_restart_on_exit_starts_anew_after_a_success_too(ox: Ox):
 def test_what_was_given_up_is_tried_anew_by_start(ox: Ox):
     ox.write(
         "[processes.a]\ncommand = 'test -e mended || exit 1; exec sleep 3600'\nstart_secs = 0.1\n"
-        "max_restarts = 1\nrestart_delay_ms = 1\n" + CANARY_ENTRY
+        "max_restarts = 1\nrestart_delay_ms = 1\n" + CANARY
     )
     ox.refused(1, "start")
     ox.becomes("a", "crashed")
@@ -253,7 +251,6 @@ def test_ten_starts_at_once_make_one_supervisor(ox: Ox):
     assert len({line for each in starts for line in each.out.splitlines() if "pid" in line}) == 1
     runs = [each for each in ox.ours() if each.name() == "sleep"]
     assert [each.pid for each in runs] == [ox.pid("a")]
-    assert len(list((ox.runtime / "runs").glob("*.json"))) == 1 or len(ox.rows()) == 1
 
 
 def test_commands_at_once_end_with_exactly_one_instance(ox: Ox):
@@ -305,4 +302,3 @@ def test_without_a_supervisor_status_is_3(ox: Ox):
     assert "not running" in ox.refused(3, "why", "a")
     assert json.loads(ox("status", "--json").stdout) == []
     assert ox("status", "--ready").returncode == 3
-    assert not Path(ox.home).exists() or DEADLINE

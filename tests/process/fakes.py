@@ -158,6 +158,10 @@ class FakeContainment:
         if not kin.leader.alive and not self.is_empty(kin):
             _of(kin).signals.append((trio.current_time() - _of(kin).spawned_at, number))
 
+    async def tell_until_empty(self, kin: Kin, number: int) -> None:
+        self.tell_left_behind(kin, number)
+        await self.wait_empty(kin)
+
     def kill(self, kin: Kin) -> None:
         self.kills += 1
         kin.leader.signal(9)

@@ -20,9 +20,9 @@ def once(name: str, command: str, **rest: object) -> AppSpec:
     return an_app(name, command, restart=ONCE, ready=ReadySpec(start=0.3), **rest)
 
 
-async def code_of(here: Engine, **manner: object) -> int:
+async def code_of(here: Engine) -> int:
     """Start everything, wait for the end; the exit code."""
-    ending = Ending(here.supervisor, when_all_ended=True, **manner)  # type: ignore[arg-type]
+    ending = Ending(here.supervisor, when_all_ended=True)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ending.watch)
         await here.order(Verb.START, wait=False)
@@ -45,11 +45,6 @@ async def test_one_that_ends_all_takes_the_others_with_it(tmp_path: Path) -> Non
     main = once("main", "sleep 0.05; exit 5", on_exit=OnExit.SHUTDOWN)
     async with engine(tmp_path, main, an_app("other", SLEEP)) as here:
         assert await code_of(here) == 5
-
-
-async def test_the_code_can_be_taken_from_an_app_that_is_named(tmp_path: Path) -> None:
-    async with engine(tmp_path, once("tests", "exit 4"), an_app("db", SLEEP)) as here:
-        assert await code_of(here, exit_code_from="tests") == 4
 
 
 async def test_the_code_of_a_signal_is_that_of_a_shell(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from oxtrio.system.proc import boot_id, stat_of
 from tests.engine import eventually, is_alive, program, read_pid
 
 pytestmark = pytest.mark.slow
+
+
+# All of /proc is searched for these: they must differ from those of other test sessions.
+R1, R2 = (uuid.uuid4().hex for _ in range(2))
 
 
 @pytest.fixture
@@ -70,8 +75,8 @@ async def ended(folder: Path, *processes: subprocess.Popen[bytes]) -> tuple[str,
 async def test_a_run_is_ended_by_its_own_signal(
     tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    started.append(spawn("r1", "/bin/sleep", "600"))
-    keep(tmp_path, a_record("r1", stop_signal=signal.SIGINT), started[0])
+    started.append(spawn(R1, "/bin/sleep", "600"))
+    keep(tmp_path, a_record(R1, stop_signal=signal.SIGINT), started[0])
 
     assert await ended(tmp_path, started[0]) == ("web",)
     assert started[0].returncode == -signal.SIGINT
@@ -82,11 +87,11 @@ async def test_who_hears_nothing_is_killed_with_all_of_its_daemons(
 ) -> None:
     (runs := tmp_path / "runs").mkdir()
     daemon = tmp_path / "daemon"
-    started.append(spawn("r1", *program("daemonise.py", str(daemon), "stay")))
-    started.append(spawn("r2", *program("stubborn.py", str(tmp_path / "ready"), "TERM")))
+    started.append(spawn(R1, *program("daemonise.py", str(daemon), "stay")))
+    started.append(spawn(R2, *program("stubborn.py", str(tmp_path / "ready"), "TERM")))
     await eventually(lambda: read_pid(daemon) and read_pid(tmp_path / "ready"))
-    keep(runs, a_record("r1"), started[0])
-    keep(runs, a_record("r2", stop_timeout=0.1), started[1])
+    keep(runs, a_record(R1), started[0])
+    keep(runs, a_record(R2, stop_timeout=0.1), started[1])
 
     await ended(runs, *started)
 
@@ -97,9 +102,9 @@ async def test_who_hears_nothing_is_killed_with_all_of_its_daemons(
 async def test_a_spawn_that_was_not_recorded_to_its_end_is_found_by_its_marker(
     tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    started.append(spawn("outer:r1", "/bin/sleep", "600"))
+    started.append(spawn(f"outer:{R1}", "/bin/sleep", "600"))
     await eventually(lambda: stat_of(started[0].pid).name == "sleep")  # type: ignore[union-attr]
-    keep(tmp_path, a_record("r1"))
+    keep(tmp_path, a_record(R1))
 
     assert await ended(tmp_path, started[0]) == ("web",)
 
@@ -111,7 +116,7 @@ async def test_another_process_with_the_same_pid_is_left_alone(
     started.append(spawn("somebody else", "/bin/sleep", "600"))
     stat = stat_of(started[0].pid)
     assert stat is not None
-    record = a_record("r1", boot_id=boot_id() if what == "start time" else "an earlier one")
+    record = a_record(R1, boot_id=boot_id() if what == "start time" else "an earlier one")
     off = 1 if what == "start time" else 0
     RecordFile(str(tmp_path), record).spawned(stat.pid, stat.started - off)
 
@@ -137,8 +142,8 @@ async def test_another_process_with_the_same_pid_is_left_alone(
 async def test_a_record_that_makes_no_sense_hurts_nobody(
     tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    keep(tmp_path, a_record("r1", pid=os.getppid()))
-    path = tmp_path / "r1.json"
+    keep(tmp_path, a_record(R1, pid=os.getppid()))
+    path = tmp_path / f"{R1}.json"
     record = json.loads(path.read_text()) | changes
     path.write_text(json.dumps(record))
 
@@ -148,7 +153,7 @@ async def test_a_record_that_makes_no_sense_hurts_nobody(
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\0\0\0", "[" * 50_000])
 async def test_a_record_that_is_none_is_tidied_away(tmp_path: Path, text: str) -> None:
-    (tmp_path / "r1.json").write_text(text)
+    (tmp_path / f"{R1}.json").write_text(text)
 
     assert await ended(tmp_path) == ()
 

@@ -325,9 +325,9 @@ async def test_a_wait_ends_when_it_can_no_longer_be_so(tmp_path: Path) -> None:
     ]
     async with engine(tmp_path, *apps) as here:
         await here.order(Verb.START, wait=False)
-        for name in ("bad", "needs"):
+        for name, state in (("bad", "crashed"), ("needs", "blocked")):
             report = await here.order(Verb.WAIT, name, until=Until.READY)
-            assert report.failures[0].reason.startswith("will not be ready: it is ")
+            assert report.failures[0].reason.startswith(f"it is {state}")
 
 
 async def test_a_wait_for_an_end_is_told_of_a_crash_too(tmp_path: Path) -> None:

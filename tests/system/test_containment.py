@@ -2,6 +2,7 @@
 
 import os
 import signal
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tests.engine import eventually, is_alive, kill, program, read_pid, reaper
 
 pytestmark = pytest.mark.slow
 
+SESSION = uuid.uuid4().hex
 HASTY = StopSpec(timeout=0.1)
 PATIENT = StopSpec(timeout=20)
 
@@ -31,7 +33,10 @@ class Runs:
     null: int
 
     def spawn(self, run_id: str, *argv: str, environ_id: str = "") -> Kin:
-        env = {"PATH": os.environ["PATH"], MARKER: environ_id or run_id}
+        # A guest looks at every process: ids must differ from those of other test sessions.
+        markers = (f"{SESSION}{each}" for each in (environ_id or run_id).split(":"))
+        run_id = f"{SESSION}{run_id}"
+        env = {"PATH": os.environ["PATH"], MARKER: ":".join(markers)}
         launch = Launch(argv=argv, cwd="/", env=env, stdout=self.null, stderr=self.null)
         return self.containment.admit(run_id, self.children.spawn(launch))
 
@@ -160,7 +165,7 @@ async def test_a_marker_between_those_of_others_counts(tmp_path: Path, marker: s
 async def test_a_marker_that_only_begins_like_ours_is_somebody_elses(tmp_path: Path) -> None:
     path = tmp_path / "pid"
     async with runs() as here:
-        kin = here.spawn("run1", *program("daemonise.py", str(path)), environ_id="run11:xrun1")
+        kin = here.spawn("run1", *program("daemonise.py", str(path)), environ_id="run11:run")
         await kin.leader.gone.wait()
 
         assert here.containment.is_empty(kin)
@@ -198,7 +203,7 @@ async def test_what_forks_while_it_is_killed_is_killed_to_the_last() -> None:
         await here.stop(kin, HASTY)
 
         assert here.containment.is_empty(kin)
-        assert here.children.orphans() == []
+        assert [pid for pid in here.children.orphans() if is_alive(pid)] == []
         child = here.spawn("b", "/bin/true")
         await child.leader.gone.wait()
 
@@ -277,6 +282,21 @@ async def test_what_is_left_behind_is_told_but_not_the_workers_of_a_master(
         here.containment.tell_left_behind(kin, signal.SIGWINCH)
 
         assert {pid for pid, _ in kin.told} == {read_pid(tmp_path / "master")}
+
+
+async def test_who_loses_its_parent_during_the_stop_is_told_too(tmp_path: Path) -> None:
+    """The master ends a while after the leader: only then its workers lose their parent."""
+    async with runs() as here:
+        master = "trap 'sleep 0.1; exit' TERM; sleep 60 & sleep 60 & wait"
+        kin = here.spawn(
+            "a", "/bin/bash", "-c", f"sh -c '{master.replace(chr(39), chr(34))}'; true"
+        )
+        await eventually(lambda: len(here.pids(kin)) == 4)
+
+        with trio.fail_after(10):
+            await stop_kin(here.containment, kin, PATIENT)
+
+        assert here.containment.is_empty(kin)
 
 
 @MANNERS
