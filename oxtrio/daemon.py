@@ -119,7 +119,8 @@ async def _watch_until_shutdown(
             await watch_usage(runs, viewers, report)
 
     async with trio.open_nursery() as monitors:
-        monitors.start_soon(narrate, supervisor.journal, setup.say)
+        level = supervisor.config.supervisor.log_level
+        monitors.start_soon(narrate, supervisor.journal, level, setup.say)
         for name, monitor in (("health", health), ("usage", usage)):
             monitors.start_soon(_keep_running, name, monitor, supervisor)
         monitors.start_soon(ending.watch)

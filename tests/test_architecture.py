@@ -32,7 +32,7 @@ OUTSIDE = {
     "policy": "",
     "config": "dotenv tomlkit",
     "project": "",
-    "system": "trio psutil httpx h11",
+    "system": "trio psutil httpx httpcore h11",
     "logs": "trio",
     "process": "trio",
     "supervisor": "trio",

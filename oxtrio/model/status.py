@@ -48,6 +48,8 @@ class InstanceStatus:
     wanted: bool
     """Whether an operator wants it up."""
     enabled: bool
+    namespace: str | None = None
+    description: str | None = None
     last_health: str | None = None
     """The last answer of its health check."""
     leftover: int = 0

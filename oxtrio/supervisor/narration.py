@@ -6,20 +6,37 @@ from oxtrio.model.state import Happening
 from oxtrio.model.status import Event
 from oxtrio.supervisor.journal import Journal
 
-TOLD = frozenset(
-    {Happening.HELD, Happening.SPAWNED, Happening.UNWELL, Happening.WELL, Happening.RETRY}
-    | {Happening.GAVE_UP, Happening.ENDED, Happening.SURVIVED, Happening.PAUSED}
-)
-"""What an operator wants to read; the rest is in `oxtrio events`."""
+LEVELS = ("debug", "info", "warning", "error")
+
+LEVEL_OF = {
+    Happening.HELD: "info",
+    Happening.SPAWNED: "info",
+    Happening.WELL: "info",
+    Happening.ENDED: "info",
+    Happening.PAUSED: "info",
+    Happening.UNWELL: "warning",
+    Happening.RETRY: "warning",
+    Happening.GAVE_UP: "error",
+    Happening.SURVIVED: "error",
+}
+"""How serious a happening is; the others are only told to who asks for `debug`."""
 
 
-async def narrate(journal: Journal, say: Callable[[str], None]) -> None:
-    """Say what happens, until cancelled. A storm of events is cut short, never waited for."""
+async def narrate(journal: Journal, level: str, say: Callable[[str], None]) -> None:
+    """Say what happens and is at least of *level*, until cancelled.
+
+    A storm of events is cut short, never waited for; `oxtrio events` has them all.
+    """
+    least = LEVELS.index(level)
     while True:
         with journal.broadcast.subscribe() as events:
             async for event in events:
-                if event.kind in TOLD:
+                if event.name and LEVELS.index(_level_of(event)) >= least:
                     say(sentence(event))
+
+
+def _level_of(event: Event) -> str:
+    return LEVEL_OF.get(Happening(event.kind), "debug")
 
 
 def sentence(event: Event) -> str:

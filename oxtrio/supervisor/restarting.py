@@ -83,6 +83,7 @@ async def reload(errand: Errand) -> Report:
     """
     supervisor, order = errand.supervisor, errand.order
     taken = await take_config(supervisor)
+    supervisor.around.logs.reopen()
     chosen = select(supervisor.apps, order.names)
     changed = taken.renewed | _take_specs(errand, chosen)
     chosen = select(supervisor.apps, order.names)

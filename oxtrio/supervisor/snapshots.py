@@ -44,6 +44,8 @@ def snapshot(instance: Standing, config: str) -> InstanceStatus:
         version=version_of(spec),
         wanted=instance.wanted,
         enabled=spec.enabled,
+        namespace=spec.namespace,
+        description=spec.description,
         last_health=run.last_answer.text if run is not None and run.last_answer else None,
         leftover=run.left_behind() if run is not None and not alive else 0,
     )

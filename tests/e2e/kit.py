@@ -39,6 +39,12 @@ Row = dict[str, Any]
 Ended = subprocess.CompletedProcess[str]
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+NOBODY = (
+    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+    # Python itself may be in the home folder of root.
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+)
+"""In front of a command: root becomes a user without any right to write."""
 
 
 class Ox:
@@ -105,9 +111,7 @@ class Ox:
             self._canary = self.pid("canary")
         return said
 
-    def foreground(
-        self, *words: str, prefix: tuple[str, ...] = (), **options: Any
-    ) -> "Foreground":
+    def foreground(self, *words: str, prefix: tuple[str, ...] = (), **options: Any) -> "Foreground":
         """Start `oxtrio` with *words*, and let it run."""
         started = Foreground([*prefix, str(BIN / "oxtrio"), *words], self, options)
         self._started.append(started)
@@ -188,7 +192,8 @@ class Ox:
 
     def ours(self) -> list[psutil.Process]:
         """Every living process that carries the mark of this test; of a zombie nothing is known."""
-        return [each for each in psutil.process_iter() if self._is_ours(each.pid)]
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        return [found for pid in pids if self._is_ours(pid) and (found := process_of(pid))]
 
     def _is_ours(self, pid: int) -> bool:
         mark = self.folder.name.encode()
@@ -297,9 +302,13 @@ def zombies(parent: psutil.Process) -> list[psutil.Process]:
     return []
 
 
+def process_of(pid: int) -> psutil.Process | None:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid)
+    return None
+
+
 def alive(pid: int) -> bool:
     """Whether *pid* lives; a zombie has ended."""
-    try:
-        return lives(psutil.Process(pid))
-    except psutil.NoSuchProcess:
-        return False
+    process = process_of(pid)
+    return process is not None and lives(process)

@@ -62,7 +62,7 @@ def test_a_dry_run_names_what_would_start_and_starts_nothing(ox: Ox):
 
 def test_a_start_that_fails_says_why_with_the_last_lines_and_the_others_run(ox: Ox):
     ox.write(
-        SLEEPER + "[processes.bad]\ncommand = \"echo it is the database >&2; exit 3\"\n"
+        SLEEPER + '[processes.bad]\ncommand = "echo it is the database >&2; exit 3"\n'
         "restart_delay_ms = 3600000\n"
     )
 
@@ -214,7 +214,7 @@ def test_a_disabled_app_is_started_only_when_it_is_named(ox: Ox):
 
 
 def test_a_signal_goes_to_the_main_process_only(ox: Ox):
-    ox.up(f"[processes.a]\ncommand = \"{PYTHON} {FIXTURES}/trapmark.py heard\"\nstart_secs = 0\n")
+    ox.up(f'[processes.a]\ncommand = "{PYTHON} {FIXTURES}/trapmark.py heard"\nstart_secs = 0\n')
     ox.content("heard")
 
     ox.done("signal", "USR1", "a")

@@ -138,7 +138,7 @@ NAMESPACE = Key(
     name="namespace",
     kind=LABEL,
     default=None,
-    meaning="A name for the group that it belongs to; it is shown, not acted upon.",
+    meaning="A name for the group that it belongs to; commands that take names take it too.",
     example='namespace = "shop"',
 )
 DESCRIPTION = Key(

@@ -29,7 +29,7 @@ LOG_LEVEL = Key(
     name="log_level",
     kind=choice("debug", "info", "warning", "error"),
     default="info",
-    meaning="How much oxtrio writes into `supervisor.log`.",
+    meaning="How much oxtrio tells of the life of apps, in `supervisor.log` and in `run`.",
     example='log_level = "debug"',
 )
 SUPERVISOR = Table(
