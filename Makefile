@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # The warnings of the build are for those who package, not for those who want to run it.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q --disable-pip-version-check
 # Rules of flake8-async that need to know which functions are for `nursery.start`.
-STARTABLE := watch,serve,serve_orders,serve_control,_obey_signals
+STARTABLE := watch,serve,serve_orders,serve_control,obey_signals
 
 # What has been installed, and when: a change of what it came from installs it again.
 INSTALLED := $(VENV)/.installed

@@ -31,7 +31,9 @@ Written by `python -m benchmarks --markdown > docs/benchmarks.md`; to see the ta
 `make bench`, some of them sooner: `make bench ARGS="respawn stop --quick"`.
 
 The figures are medians of several rounds in which the sides take turns, on a small machine that
-runs the apps and what measures them too: read the ratios, and those as orders of magnitude.
+runs the apps and what measures them too: read the ratios, and those as orders of magnitude. Where
+the load average below is not near 0, others used the CPUs at the same time, and times are longer
+and worst cases much worse than on a machine of one's own.
 """
 
 

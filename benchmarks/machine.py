@@ -8,11 +8,12 @@ from pathlib import Path
 
 
 def describe() -> str:
-    """One line: processor, memory, kernel and the versions that matter."""
+    """One line: processor, memory, kernel, the versions that matter, and what else went on."""
     cpus = len(os.sched_getaffinity(0))
     return (
         f"{_processor()}, {cpus} CPUs, {_memory()} GiB; Linux {_kernel()}; "
-        f"Python {platform.python_version()}, Trio {version('trio')}"
+        f"Python {platform.python_version()}, Trio {version('trio')}; "
+        f"load average when it began {os.getloadavg()[0]:.1f}"
     )
 
 

@@ -8,20 +8,20 @@ last app is gone and the last reply is sent; monitors end when the stopping begi
 import os
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from signal import Signals
 
 import trio
 
 from oxtrio import __version__
+from oxtrio.attendants import keep_running, obey_signals, tell_nobody
 from oxtrio.config.envfile import read_env_file
 from oxtrio.control.server import ControlServer, serve_control
 from oxtrio.errors import OxtrioError
 from oxtrio.logs.display import Display
 from oxtrio.logs.store import LogStore, open_store
-from oxtrio.model.order import Order, Step, SupervisorStatus, Verb
+from oxtrio.model.order import Order, SupervisorStatus, Verb
 from oxtrio.model.spec import Config
 from oxtrio.monitors.health import watch_health
 from oxtrio.monitors.usage import watch_usage
@@ -39,11 +39,12 @@ from oxtrio.system import signals
 from oxtrio.system.children import Children, open_owner
 from oxtrio.system.containment import Containment
 from oxtrio.system.fifo import Scratch
+from oxtrio.system.probes import prepare
 
 LAST_REPLIES = 2.0
 """Seconds in which the last answers of the control socket may go out."""
-MONITOR_PAUSE = 1.0
-"""Seconds after which a monitor that a bug has ended starts again."""
+LAST_KILLS = 2.0
+"""Seconds in which what has hidden from its run may take to be gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,7 @@ class Setup:
 async def run_daemon(setup: Setup) -> int:
     """Run everything until told to stop; the exit code. Cancelling stops all apps first."""
     signals.reset_dispositions()
+    await _prepare_probes(setup.config)
     notices = await _end_what_a_crash_left(setup)
     async with (
         open_owner() as children,
@@ -86,16 +88,24 @@ async def run_daemon(setup: Setup) -> int:
                 control = await top.start(
                     serve_control, setup.folders.socket, supervisor, supervisor.report
                 )
-                await top.start(_obey_signals, setup, supervisor, ending)
+                await top.start(obey_signals, setup.say, supervisor, ending)
                 signals.unblock()
                 if setup.on_ready is not None:
                     setup.on_ready()
                 _announce(supervisor, "started")
                 await _watch_until_shutdown(setup, supervisor, viewers, ending)
                 await _stop_all(supervisor, control)
+                with trio.move_on_after(LAST_KILLS):
+                    await children.end_orphans()
                 _announce(supervisor, "ended")
             top.cancel_scope.cancel()
     return ending.exit_code
+
+
+async def _prepare_probes(config: Config) -> None:
+    """Load what health checks need before anything is ready, and nothing after."""
+    checks = [app.health for app in config.apps if app.health is not None]
+    await prepare(each.endpoint for each in checks if each.endpoint is not None)
 
 
 def _announce(supervisor: Supervisor, what: str) -> None:
@@ -122,7 +132,7 @@ async def _watch_until_shutdown(
         level = supervisor.config.supervisor.log_level
         monitors.start_soon(narrate, supervisor.journal, level, setup.say)
         for name, monitor in (("health", health), ("usage", usage)):
-            monitors.start_soon(_keep_running, name, monitor, supervisor)
+            monitors.start_soon(keep_running, name, monitor, supervisor)
         monitors.start_soon(ending.watch)
         if setup.start:
             monitors.start_soon(_start_all, setup, supervisor, ending)
@@ -130,31 +140,15 @@ async def _watch_until_shutdown(
         monitors.cancel_scope.cancel()
 
 
-async def _keep_running(
-    name: str, monitor: Callable[[], Awaitable[None]], supervisor: Supervisor
-) -> None:
-    """Start *monitor* again whenever a bug ends it: no bug here costs an app its life."""
-    while True:
-        try:
-            await monitor()
-        except Exception as bug:  # noqa: BLE001 - the one place that survives a bug
-            supervisor.report(f"the {name} monitor failed and starts again", bug)
-        await trio.sleep(MONITOR_PAUSE)
-
-
 async def _start_all(setup: Setup, supervisor: Supervisor, ending: Ending) -> None:
     try:
-        await supervisor.carry_out(Order(verb=Verb.START, names=setup.names), _tell_nobody)
+        await supervisor.carry_out(Order(verb=Verb.START, names=setup.names), tell_nobody)
     except OxtrioError as error:
         if supervisor.stopping:
             return
         setup.say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         ending.decided = error.exit_code
         supervisor.shutdown(kill=False)
-
-
-def _tell_nobody(step: Step) -> None:
-    pass
 
 
 async def _stop_all(supervisor: Supervisor, control: ControlServer) -> None:
@@ -168,57 +162,6 @@ async def _stop_all(supervisor: Supervisor, control: ControlServer) -> None:
         await supervisor.stop_all()
     with trio.move_on_after(LAST_REPLIES):
         await control.finish()
-
-
-async def _obey_signals(
-    setup: Setup, supervisor: Supervisor, ending: Ending, *, task_status: trio.TaskStatus[None]
-) -> None:
-    """SIGTERM, SIGINT: stop in order, a second one: kill. SIGHUP: reload, reopen the logs."""
-    wanted = (*signals.STOP, signals.RELOAD)
-    with trio.open_signal_receiver(*wanted) as arrivals:
-        task_status.started()
-        async for number in arrivals:
-            name = Signals(number).name
-            if number == signals.RELOAD and not (setup.start and signals.has_terminal()):
-                setup.say(f"{name}: reloads the oxfile and reopens the logs")
-                await _reload(setup, supervisor)
-                continue
-            again = supervisor.shutdown_asked.is_set()
-            setup.say(f"{name}: kills what is left" if again else _farewell(supervisor))
-            if again:
-                ending.decided = 128 + number
-            supervisor.shutdown(kill=again)
-
-
-def _farewell(supervisor: Supervisor) -> str:
-    up = [each for each in supervisor.instances() if not each.is_down]
-    if not up:
-        return "stopping"
-    longest = max(each.spec.stop.timeout for each in up)
-    bound = supervisor.config.supervisor.stop_timeout
-    longest = longest if bound is None else min(longest, bound)
-    names = ", ".join(dict.fromkeys(each.spec.name for each in up))
-    again = "; Ctrl-C again to kill" if signals.has_terminal() else ""
-    return f"stopping {names} (up to {longest:g} s){again}"
-
-
-async def _reload(setup: Setup, supervisor: Supervisor) -> None:
-    """Reload what has changed and start what is new; what an operator stopped stays so."""
-    supervisor.around.logs.reopen()
-    known = set(supervisor.apps)
-    try:
-        report = await supervisor.carry_out(
-            Order(verb=Verb.RELOAD, if_changed=True, wait=False), _tell_nobody
-        )
-        new = tuple(app.name for app in supervisor.config.apps if app.name not in known)
-        if new:
-            await supervisor.carry_out(Order(verb=Verb.START, names=new, wait=False), _tell_nobody)
-    except OxtrioError as error:
-        # What runs is not touched by a broken oxfile.
-        setup.say(f"not reloaded: {error.message}")
-        return
-    for note in report.notes:
-        setup.say(note)
 
 
 async def _end_what_a_crash_left(setup: Setup) -> list[str]:
@@ -253,7 +196,9 @@ def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervis
     async def read_config(environ: Mapping[str, str]) -> Config:
         if not project.files:
             return setup.config
-        return setup.adapt(await trio.to_thread.run_sync(load_project, project, environ))
+        config = setup.adapt(await trio.to_thread.run_sync(load_project, project, environ))
+        await _prepare_probes(config)
+        return config
 
     def report(what: str, bug: BaseException) -> None:
         _report_bug(setup, journal, what, bug)

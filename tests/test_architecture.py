@@ -19,7 +19,8 @@ BELOW = {
     "supervisor": "process logs system policy model errors",
     "monitors": "system policy model errors",
     "control": "supervisor system policy model errors",
-    "daemon": "control monitors supervisor process logs system project config policy model errors",
+    "attendants": "supervisor system model errors",
+    "daemon": "attendants control monitors supervisor process logs system project config policy model errors",
     "startup": "daemon process logs system project config policy model errors",
     "cli": "control startup project config policy model errors",
     "entry": "cli startup system",
@@ -32,12 +33,13 @@ OUTSIDE = {
     "policy": "",
     "config": "dotenv tomlkit",
     "project": "",
-    "system": "trio psutil httpx httpcore h11",
+    "system": "trio psutil httpx httpcore",
     "logs": "trio",
     "process": "trio",
     "supervisor": "trio",
     "monitors": "trio",
-    "control": "trio h11 httpx",
+    "control": "trio h11",
+    "attendants": "trio",
     "daemon": "trio",
     "startup": "trio",
     "cli": "typer rich click",
@@ -45,7 +47,17 @@ OUTSIDE = {
 }
 """Package or module → what it may import from outside the standard library."""
 
-TOUCH_THE_SYSTEM = {"os", "signal", "subprocess", "socket", "ctypes", "fcntl", "resource", "pwd", "grp"}
+TOUCH_THE_SYSTEM = {
+    "os",
+    "signal",
+    "subprocess",
+    "socket",
+    "ctypes",
+    "fcntl",
+    "resource",
+    "pwd",
+    "grp",
+}
 """Modules of the standard library that are the operating system."""
 
 MAY_TOUCH = {"system", "project", "logs", "process", "supervisor", "daemon", "startup", "cli"}
@@ -55,7 +67,13 @@ NOT_TOUCHED_ABOVE_SYSTEM = {"subprocess", "socket", "ctypes", "fcntl", "resource
 
 NO_CLOCK = {"trio", "time", "random", "asyncio", "threading"}
 
-WITHOUT_TRIO = {"control/client.py", "control/messages.py", "control/codec.py", "control/wire.py"}
+WITHOUT_TRIO = {
+    "control/client.py",
+    "control/connection.py",
+    "control/messages.py",
+    "control/codec.py",
+    "control/wire.py",
+}
 
 BANNED_NAMES = {"utils", "util", "helpers", "common", "base", "manager", "misc", "core", "impl"}
 

@@ -121,6 +121,11 @@ class Supervisor:
             async for errand, result in self._arriving:
                 nursery.start_soon(result.of, carry_out, VERBS, errand)
 
+    @property
+    def foreground(self) -> bool:
+        """Whether it runs on a terminal or as PID 1, by `oxtrio run`."""
+        return self.identity is not None and self.identity.foreground
+
     def instances(self) -> list[Instance]:
         """All of them, in the order of the oxfile."""
         return [instance for app in self.apps.values() for instance in app.instances]

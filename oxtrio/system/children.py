@@ -121,6 +121,8 @@ class Owner:
     def __init__(self) -> None:
         self.limit = FileLimit()
         self._children: dict[int, Child] = {}
+        self._inherited = {*children_of("self")}
+        """Children of the program that became ours by execve: none of our business."""
         self._reaped = trio.lowlevel.ParkingLot()
 
     def spawn(self, launch: Launch) -> Child:
@@ -133,6 +135,19 @@ class Owner:
 
     async def wait_reaped(self) -> None:
         await self._reaped.park()
+
+    async def end_orphans(self) -> None:
+        """SIGKILL to all that has lost its parent, until nothing of that is left.
+
+        For when all runs are over: what hid from them so well that it could not be attributed
+        stems from one of them all the same. Cancelling leaves the rest running.
+        """
+        while left := [pid for pid in self.orphans() if pid not in self._inherited]:
+            for pid in left:
+                # Its pid is taken until we reap it, so nobody else can be hit.
+                with contextlib.suppress(PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            await self.wait_reaped()
 
     async def watch(self, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
         # Shielded until its owner ends it: what is cancelled from outside still stops its
@@ -153,6 +168,7 @@ class Owner:
                 break
             if pid == 0:
                 break
+            self._inherited.discard(pid)
             child = self._children.get(pid)
             if child is not None and child.changed(status):
                 del self._children[pid]

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import trio
 
 from oxtrio.control.client import Client
 from oxtrio.control.exchange import Bounds
@@ -195,23 +196,35 @@ def test_leaving_an_order_in_the_middle_leaves_it_running(fake: FakeSteered, cli
     wait_for(lambda: fake.finished == [STOP])
 
 
-def test_ctrl_c_leaves_an_order_running(fake: FakeSteered, client: Client):
-    fake.patience = 0.3
-    main_thread = threading.main_thread().ident
-    assert main_thread is not None
+class Unhurried(FakeSteered):
+    """Its orders are done when somebody says so."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(*names)
+        self.released = trio.Event()
+
+    async def _work(self, order: Order, tell: Callable[[Step], None], done: trio.Event) -> None:
+        await self.released.wait()
+        await super()._work(order, tell, done)
+
+
+def test_ctrl_c_leaves_an_order_running():
+    fake = Unhurried("api")
 
     def press() -> None:
         wait_for(lambda: fake.orders == [STOP])
-        signal.pthread_kill(main_thread, signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    pressing = threading.Thread(target=press)
-    pressing.start()
-    with pytest.raises(KeyboardInterrupt):
-        list(client.order(STOP))
-    pressing.join(10)
+    with serving(fake) as address, Client(address) as client:
+        pressing = threading.Thread(target=press)
+        pressing.start()
+        with pytest.raises(KeyboardInterrupt):
+            list(client.order(STOP))
+        pressing.join(10)
 
-    assert fake.finished == []
-    wait_for(lambda: fake.finished == [STOP])
+        assert fake.finished == []
+        fake.soon(fake.released.set)
+        wait_for(lambda: fake.finished == [STOP])
 
 
 def test_a_name_that_is_no_utf_8_is_no_bug(client: Client):

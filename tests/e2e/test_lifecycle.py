@@ -287,7 +287,7 @@ def test_status_is_a_table_whose_first_columns_are_the_known_ones(ox: Ox):
 
     head, *rows = ox.done("status").splitlines()
 
-    columns = "NAME PID STATUS CPU MEM RESTARTS UPTIME HEALTH".split()
+    columns = ["NAME", "PID", "STATUS", "CPU", "MEM", "RESTARTS", "UPTIME", "HEALTH"]
     assert head.split()[:8] == columns
     assert [row.split()[0] for row in rows] == ["a:0", "a:1", "canary"]
     assert [int(row.split()[1]) for row in rows] == [ox.pid(n) for n in ("a:0", "a:1", "canary")]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kit import BIN, NOBODY, Ox, alive, needs_root
+from tests.e2e.kit import NOBODY, Ox, alive, needs_root
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ def test_the_oxfile_is_looked_for_in_the_order_that_is_promised(ox: Ox):
 def test_a_link_to_the_current_release_stays_one_project(ox: Ox):
     for release in ("one", "two"):
         ox.write(
-            f'[processes.a]\ncommand = "pwd -P > ../where; exec sleep 3600"\nstart_secs = 0\n',
+            '[processes.a]\ncommand = "pwd -P > ../where; exec sleep 3600"\nstart_secs = 0\n',
             f"{release}/oxfile.toml",
         )
     current = ox.folder / "current"

@@ -90,16 +90,36 @@ def test_a_paused_app_is_continued_so_that_it_can_stop(ox: Ox):
     assert ox.rows()["a"]["exit"]["signal"] in ("SIGTERM", 15)
 
 
-@pytest.mark.parametrize("manner", ["stay", "stay wiped"])
+DAEMONISE = f"{PYTHON} {FIXTURES}/daemonise.py daemon"
+WIPED = pytest.param(
+    "stay wiped",
+    marks=pytest.mark.xfail(
+        strict=True,
+        reason="a daemon in a session of its own, without environment, whose parents ended"
+        " before anybody looked, cannot be attributed to its run without a cgroup",
+    ),
+)
+
+
+@pytest.mark.parametrize("manner", ["stay", WIPED])
 def test_a_daemon_that_ran_away_goes_with_the_app(ox: Ox, manner: str):
     ox.up(
-        f'[processes.a]\ncommand = "{PYTHON} {FIXTURES}/daemonise.py {ox.folder}/daemon {manner}"\n'
-        "stop_timeout_ms = 500\nstart_secs = 0\n"
+        f'[processes.a]\ncommand = "{DAEMONISE} {manner}"\nstop_timeout_ms = 500\nstart_secs = 0\n'
     )
     daemon = int(ox.content("daemon"))
     assert os.getsid(daemon) != ox.pid("a")
 
     ox.done("stop", "a")
+
+    assert not alive(daemon)
+
+
+def test_a_daemon_that_hides_from_its_run_does_not_survive_the_supervisor(ox: Ox):
+    ox.write(f'[processes.a]\ncommand = "{DAEMONISE} stay wiped"\nstart_secs = 0\n')
+    ox.done("start")
+    daemon = int(ox.content("daemon"))
+
+    ox.done("stop")
 
     assert not alive(daemon)
 
@@ -111,7 +131,7 @@ def test_what_a_leader_leaves_behind_is_gone_before_the_next_run(ox: Ox):
         "    open(f'child{os.getppid()}', 'w').write(str(os.getpid()))\n    time.sleep(3600)\n"
         "while not os.path.exists(f'child{os.getpid()}'):\n    time.sleep(0.01)\n"
         "others = [p for p in os.listdir() if p.startswith('child') and p != f'child{os.getpid()}']\n"
-        "for path in others:\n    print(path, os.path.exists(f'/proc/{open(path).read()}'))\n"
+        "for path in others:\n    print(path, os.path.exists(f'/proc/{open(path).read()}'), flush=True)\n"
         "time.sleep(3600)\n",
         "leader.py",
     )

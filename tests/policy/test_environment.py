@@ -21,7 +21,9 @@ GIVEN = Given(
 
 def test_env_beats_env_file_beats_what_is_inherited():
     spec = replace(APP, env=(("A", "own"),))
-    env = compose(spec, {"A": "outer", "B": "outer", "C": "outer"}, {"A": "file", "B": "file"}, GIVEN)
+    env = compose(
+        spec, {"A": "outer", "B": "outer", "C": "outer"}, {"A": "file", "B": "file"}, GIVEN
+    )
 
     assert (env["A"], env["B"], env["C"]) == ("own", "file", "outer")
 

@@ -284,6 +284,8 @@ def test_a_tail_of_strange_bytes_can_be_shown() -> None:
 
 
 def _read_for_ever(output: Output, ready: Path) -> None:
+    # Its own, as every supervisor has: one that dies between tee and read leaves bytes in it.
+    output.pipe._scratch = Scratch()
     ready.touch()
     while True:
         if output.move() is Progress.NOTHING_WAITING:

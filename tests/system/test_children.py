@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from signal import Signals
 
@@ -12,10 +14,10 @@ import trio
 
 from oxtrio.errors import SpawnFailed
 from oxtrio.model.exit import Exit
-from oxtrio.system.children import Child, Children
+from oxtrio.system.children import Child, Children, open_owner
 from oxtrio.system.proc import children_of, stat_of
 from oxtrio.system.spawn import Launch
-from tests.engine import FIXTURES, descriptors, eventually, is_alive, program, reaper
+from tests.engine import FIXTURES, descriptors, eventually, is_alive, program, read_pid, reaper
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +102,30 @@ async def test_an_orphan_becomes_ours_and_its_end_wakes_who_waits(tmp_path: Path
             os.kill(orphan, signal.SIGKILL)
 
         await eventually(lambda: not children.orphans())
+
+
+async def test_at_the_end_orphans_that_nobody_can_attribute_are_killed(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    with inherited() as spared:
+        async with open_owner() as children:
+            await ended(spawn(children, *program("daemonise.py", str(path), "wiped")))
+            daemon = read_pid(path)
+            assert daemon in children.orphans()
+
+            await children.end_orphans()
+
+            assert (is_alive(daemon), is_alive(spared)) == (False, True)
+
+
+@contextmanager
+def inherited() -> Iterator[int]:
+    """A child that was there before the reaper: of a shell that became us by execve."""
+    child = subprocess.Popen(["sleep", "3600"])
+    try:
+        yield child.pid
+    finally:
+        child.kill()
+        child.wait()
 
 
 async def test_a_pause_and_its_end_are_noticed_and_are_no_exit() -> None:

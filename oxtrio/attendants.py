@@ -1,0 +1,84 @@
+"""Tasks beside the tree: what a bug must not end, and what signals ask for."""
+
+from collections.abc import Awaitable, Callable
+from signal import Signals
+
+import trio
+
+from oxtrio.errors import OxtrioError
+from oxtrio.model.order import Order, Step, Verb
+from oxtrio.supervisor.ending import Ending
+from oxtrio.supervisor.supervisor import Supervisor
+from oxtrio.system import signals
+
+MONITOR_PAUSE = 1.0
+"""Seconds after which a monitor that a bug has ended starts again."""
+
+Say = Callable[[str], None]
+
+
+async def keep_running(
+    name: str, monitor: Callable[[], Awaitable[None]], supervisor: Supervisor
+) -> None:
+    """Start *monitor* again whenever a bug ends it: no bug here costs an app its life."""
+    while True:
+        try:
+            await monitor()
+        except Exception as bug:  # noqa: BLE001 - the one place that survives a bug
+            supervisor.report(f"the {name} monitor failed and starts again", bug)
+        await trio.sleep(MONITOR_PAUSE)
+
+
+async def obey_signals(
+    say: Say, supervisor: Supervisor, ending: Ending, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """SIGTERM, SIGINT: stop in order, a second one: kill. SIGHUP: reload, reopen the logs."""
+    wanted = (*signals.STOP, signals.RELOAD)
+    with trio.open_signal_receiver(*wanted) as arrivals:
+        task_status.started()
+        async for number in arrivals:
+            name = Signals(number).name
+            if number == signals.RELOAD and not (supervisor.foreground and signals.has_terminal()):
+                say(f"{name}: reloads the oxfile and reopens the logs")
+                await _reload(say, supervisor)
+                continue
+            again = supervisor.shutdown_asked.is_set()
+            say(f"{name}: kills what is left" if again else _farewell(supervisor))
+            if again:
+                ending.decided = 128 + number
+            supervisor.shutdown(kill=again)
+
+
+def _farewell(supervisor: Supervisor) -> str:
+    up = [each for each in supervisor.instances() if not each.is_down]
+    if not up:
+        return "stopping"
+    longest = max(each.spec.stop.timeout for each in up)
+    bound = supervisor.config.supervisor.stop_timeout
+    longest = longest if bound is None else min(longest, bound)
+    names = ", ".join(dict.fromkeys(each.spec.name for each in up))
+    again = "; Ctrl-C again to kill" if signals.has_terminal() else ""
+    return f"stopping {names} (up to {longest:g} s){again}"
+
+
+async def _reload(say: Say, supervisor: Supervisor) -> None:
+    """Reload what has changed and start what is new; what an operator stopped stays so."""
+    supervisor.around.logs.reopen()
+    known = set(supervisor.apps)
+    try:
+        report = await supervisor.carry_out(
+            Order(verb=Verb.RELOAD, if_changed=True, wait=False), tell_nobody
+        )
+        new = tuple(app.name for app in supervisor.config.apps if app.name not in known)
+        if new:
+            await supervisor.carry_out(Order(verb=Verb.START, names=new, wait=False), tell_nobody)
+    except OxtrioError as error:
+        # What runs is not touched by a broken oxfile.
+        say(f"not reloaded: {error.message}")
+        return
+    for note in report.notes:
+        say(note)
+
+
+def tell_nobody(step: Step) -> None:
+    """For orders that nobody waits for."""
