@@ -105,11 +105,12 @@ def _option(words: list[str], option: re.Pattern[str], name: str) -> str | None:
 
 
 def _after_its_verb(words: list[str]) -> str | None:
-    """The number right after `runserver` or `http.server`, else the default of the server."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    """The first number behind `runserver` or `http.server`, else the default of the server."""
+    for number, word in enumerate(words):
         name = word.rpartition("/")[2]
         if name in DEFAULT_PORTS:
-            return following if following.isdigit() else str(DEFAULT_PORTS[name])
+            ports = (each for each in words[number + 1 :] if each.isdigit())
+            return next(ports, str(DEFAULT_PORTS[name]))
     return None
 
 

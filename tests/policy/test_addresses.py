@@ -104,6 +104,7 @@ def test_an_address_in_use_is_seen_where_nothing_tells_which():
         ("flask run -h 0.0.0.0 -p 5001", ("0.0.0.0", 5001)),
         ("flask --app shop run", (None, 5000)),
         ("python -m http.server 8123", (None, 8123)),
+        ("python -m http.server --bind 127.0.0.1 8124", ("127.0.0.1", 8124)),
         ("uvicorn main:app --port $PORT", None),
         ("python worker.py", None),
     ],
