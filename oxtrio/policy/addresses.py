@@ -79,7 +79,7 @@ DEFAULT_PORTS = {
 """Where a server listens when its command does not say."""
 
 _PORT_OPTION = re.compile(r"^(?:--port|--server\.port|-p)(?:=(?P<port>\d+))?$")
-_HOST_OPTION = re.compile(r"^(?:--host|-h)(?:=(?P<host>.+))?$")
+_HOST_OPTION = re.compile(r"^(?:--host|-h|--bind|-b)(?:=(?P<host>.+))?$")
 _BOUND = re.compile(
     r"^(?:(?:--bind|-b|--listen|--http)=?)?(?P<host>\[[\da-fA-F:]+\]|[\w.-]*|\*):(?P<port>\d+)$"
 )
