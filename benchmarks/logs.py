@@ -42,8 +42,8 @@ def _measure(bench: Bench, traffic: Traffic, title: str, piece: str) -> Table:
     keeping = [peer for peer in bench.peers if peer.keeps_logs]
     sides: dict[str, Measure] = {
         OURS: partial(_supervised, bench.ours, traffic),
-        "> file": partial(_redirected, traffic, through_cat=False),
-        "| cat > file": partial(_redirected, traffic, through_cat=True),
+        "straight into a file": partial(_redirected, traffic, through_cat=False),
+        "by cat into a file": partial(_redirected, traffic, through_cat=True),
         **{peer.name: partial(_supervised, peer, traffic) for peer in keeping},
     }
     table = Table(title, about)

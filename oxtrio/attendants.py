@@ -34,22 +34,24 @@ async def obey_signals(
 ) -> None:
     """SIGTERM, SIGINT: stop in order, a second one: kill. SIGHUP: reload, reopen the logs."""
     wanted = (*signals.STOP, signals.RELOAD)
+    # Asked now: when SIGHUP says that the terminal is gone, it is.
+    at_terminal = supervisor.foreground and signals.has_terminal()
     with trio.open_signal_receiver(*wanted) as arrivals:
         task_status.started()
         async for number in arrivals:
             name = Signals(number).name
-            if number == signals.RELOAD and not (supervisor.foreground and signals.has_terminal()):
+            if number == signals.RELOAD and not at_terminal:
                 say(f"{name}: reloads the oxfile and reopens the logs")
                 await _reload(say, supervisor)
                 continue
             again = supervisor.shutdown_asked.is_set()
-            say(f"{name}: kills what is left" if again else _farewell(supervisor))
+            say(f"{name}: kills what is left" if again else _farewell(supervisor, at_terminal))
             if again:
                 ending.decided = 128 + number
             supervisor.shutdown(kill=again)
 
 
-def _farewell(supervisor: Supervisor) -> str:
+def _farewell(supervisor: Supervisor, at_terminal: bool) -> str:
     up = [each for each in supervisor.instances() if not each.is_down]
     if not up:
         return "stopping"
@@ -57,7 +59,7 @@ def _farewell(supervisor: Supervisor) -> str:
     bound = supervisor.config.supervisor.stop_timeout
     longest = longest if bound is None else min(longest, bound)
     names = ", ".join(dict.fromkeys(each.spec.name for each in up))
-    again = "; Ctrl-C again to kill" if signals.has_terminal() else ""
+    again = "; Ctrl-C again to kill" if at_terminal else ""
     return f"stopping {names} (up to {longest:g} s){again}"
 
 

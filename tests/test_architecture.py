@@ -20,7 +20,8 @@ BELOW = {
     "monitors": "system policy model errors",
     "control": "supervisor system policy model errors",
     "attendants": "supervisor system model errors",
-    "daemon": "attendants control monitors supervisor process logs system project config policy model errors",
+    "daemon": "attendants control monitors supervisor process logs system project config policy "
+    "model errors",
     "startup": "daemon process logs system project config policy model errors",
     "cli": "control startup project config policy model errors",
     "entry": "cli startup system",

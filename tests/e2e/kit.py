@@ -276,7 +276,10 @@ class Foreground:
         return code
 
     def close(self) -> None:
-        with suppress(subprocess.TimeoutExpired):
+        try:
+            self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
             self.process.wait(DEADLINE)
 
 
