@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import typer
 
+from oxtrio.cli import preview
 from oxtrio.cli.target import Target
 from oxtrio.cli.terminal import wants_colour
 
@@ -24,6 +25,8 @@ class Manner:
 def run(target: Target, manner: Manner) -> NoReturn:
     """Run the project until it ends; ends the command with its exit code."""
     project = None if manner.command else target.locate_for_run(manner.command)
+    if manner.names:
+        preview.check_names(target.config(), manner.names)
     # Here and nowhere else: Trio costs more than all that other commands do.
     from oxtrio.startup import RunRequest, run_foreground
 

@@ -10,7 +10,7 @@ import math
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from oxtrio.system.proc import boot_id, stat_of
 
@@ -61,7 +61,7 @@ class RecordFile:
             return
         with contextlib.suppress(OSError):
             with open(f"{self._path}.new", "w") as file:
-                json.dump(asdict(self._record), file)
+                json.dump({name: getattr(self._record, name) for name in Record.__slots__}, file)
             os.replace(f"{self._path}.new", self._path)
 
 

@@ -6,7 +6,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -117,7 +116,8 @@ class Journal:
         # A full disk must not stop a supervisor: the file is for later, memory is for now.
         if self._path is None:
             return
-        text = json.dumps(asdict(event), ensure_ascii=False)
+        fields = {name: getattr(event, name) for name in Event.__slots__}
+        text = json.dumps(fields, ensure_ascii=False)
         line = text.encode(errors="backslashreplace") + b"\n"  # names of files may be no text
         try:
             if self._file is None:

@@ -6,6 +6,7 @@ than at its spawn makes a SIGKILL that nobody sent no riddle any more.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -25,11 +26,17 @@ def oom_kills(proc: Path = PROC) -> int | None:
     Where the cgroup does not count (the root one, no cgroups at all) those of the whole
     machine. It only ever grows.
     """
-    for path in (*_counters(proc), proc / "vmstat"):
+    for path in _places(proc):
         count = _count(path)
         if count is not None:
             return count
     return None
+
+
+@cache
+def _places(proc: Path) -> tuple[Path, ...]:
+    """Where to look: once, as it is asked for at every spawn and our cgroup stays."""
+    return (*_counters(proc), proc / "vmstat")
 
 
 def _counters(proc: Path) -> Iterator[Path]:

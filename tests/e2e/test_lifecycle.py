@@ -52,7 +52,8 @@ def test_start_of_one_name_starts_what_it_depends_on_and_nothing_else(ox: Ox):
 
 def test_a_dry_run_names_what_would_start_and_starts_nothing(ox: Ox):
     ox.write(
-        '[processes.api]\ncommand = "sleep 1"\ninstances = 2\n[processes.worker]\ncommand = "true"\n'
+        '[processes.api]\ncommand = "sleep 1"\ninstances = 2\n'
+        '[processes.worker]\ncommand = "true"\n'
     )
 
     assert "Would start: api (×2 instances), worker" in ox.done("start", "--dry-run")

@@ -102,7 +102,8 @@ def test_what_is_left_at_the_end_ends_with_the_container(ox: Ox):
         f"command = '{PYTHON} {FIXTURES}/daemonise.py daemon'\n"
         f"[processes.b]\ncommand = '{PYTHON} {FIXTURES}/stubborn.py ready TERM'\n"
         "stop_timeout_ms = 300\nstart_secs = 0\n"
-        "[processes.end]\ncommand = 'until test -e ready -a -e daemon; do sleep 0.02; done; exit 7'\n"
+        "[processes.end]\n"
+        "command = 'until test -e ready -a -e daemon; do sleep 0.02; done; exit 7'\n"
         "restart_on_exit = false\non_exit = 'shutdown'\n"
     )
 

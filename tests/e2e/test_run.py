@@ -171,7 +171,7 @@ def test_the_end_of_the_terminal_is_an_orderly_stop(ox: Ox):
 
 
 def test_one_command_needs_no_oxfile(ox: Ox):
-    ended = ox("run", "--", "sh", "-c", "echo $0 $HOME; exit 0", "a  b")
+    ended = ox("run", "--", "sh", "-c", 'echo "$0" "$HOME"', "a  b")
     assert (ended.returncode, ended.stdout) == (0, f"a  b {ox.folder}\n")
 
     counting = "echo x >> runs; test $(wc -l < runs) -ge 3"

@@ -68,8 +68,8 @@ def test_behind_a_shell_its_direct_children_are_told(ox: Ox):
 
 def test_what_is_deaf_is_killed_when_its_patience_is_over_with_its_twin(ox: Ox):
     ox.up(
-        f'[processes.a]\ncommand = "{PYTHON} {FIXTURES}/stubborn.py {ox.folder}/ready TERM INT twin"'
-        "\nstop_timeout_ms = 300\nstart_secs = 0\n"
+        f'[processes.a]\ncommand = "{PYTHON} {FIXTURES}/stubborn.py ready TERM INT twin"\n'
+        "stop_timeout_ms = 300\nstart_secs = 0\n"
     )
     pids = [int(ox.content(name)) for name in ("ready", "ready.twin")]
 
@@ -130,8 +130,9 @@ def test_what_a_leader_leaves_behind_is_gone_before_the_next_run(ox: Ox):
         "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "    open(f'child{os.getppid()}', 'w').write(str(os.getpid()))\n    time.sleep(3600)\n"
         "while not os.path.exists(f'child{os.getpid()}'):\n    time.sleep(0.01)\n"
-        "others = [p for p in os.listdir() if p.startswith('child') and p != f'child{os.getpid()}']\n"
-        "for path in others:\n    print(path, os.path.exists(f'/proc/{open(path).read()}'), flush=True)\n"
+        "for path in os.listdir():\n"
+        "    if path.startswith('child') and path != f'child{os.getpid()}':\n"
+        "        print(path, os.path.exists(f'/proc/{open(path).read()}'), flush=True)\n"
         "time.sleep(3600)\n",
         "leader.py",
     )
@@ -163,7 +164,8 @@ def test_where_no_run_follows_the_rest_stays_is_shown_and_goes_with_stop(ox: Ox)
 def test_many_stubborn_apps_use_up_their_patience_together(ox: Ox):
     ox.write(
         "".join(
-            f"[processes.a{number}]\ncommand = '{PYTHON} {FIXTURES}/stubborn.py ready{number} TERM'\n"
+            f"[processes.a{number}]\n"
+            f"command = '{PYTHON} {FIXTURES}/stubborn.py ready{number} TERM'\n"
             "stop_timeout_ms = 1000\nstart_secs = 0\n"
             for number in range(6)
         )
@@ -278,7 +280,8 @@ def test_the_bound_of_a_shutdown_cuts_every_patience_short(ox: Ox):
 
 def test_a_process_that_keeps_forking_is_caught(ox: Ox):
     ox.up(
-        "[processes.a]\ncommand = 'trap \"\" TERM; while :; do setsid sleep 1000 & sleep 0.02; done'\n"
+        "[processes.a]\n"
+        "command = 'trap \"\" TERM; while :; do setsid sleep 1000 & sleep 0.02; done'\n"
         "stop_timeout_ms = 300\nstart_secs = 0\n"
     )
     leader = psutil.Process(ox.pid("a"))

@@ -233,8 +233,8 @@ def test_a_simple_command_is_itself_the_main_process(ox: Ox, command: str, leade
 
 def test_an_array_is_executed_as_it_stands(ox: Ox):
     ox.write(
-        f'[processes.a]\ncommand = ["printf", "%s\\n", "$HOME", "${{HOME}}", "a  b", "${{instance}}"]'
-        f"\n{ONE_SHOT}"
+        '[processes.a]\ncommand = ["printf", "%s\\n", "$HOME", "${HOME}", "a  b", "${instance}"]\n'
+        + ONE_SHOT
     )
 
     ox.done("start")
