@@ -68,7 +68,7 @@ def run_foreground(request: RunRequest) -> int:
     _check(request, config)
     where = _foreground_folders(project, environ)
     display = Display(_manner_of(request), _names_of(config))
-    _serve(where, project, config)
+    lock = _serve(where, project, config)
     setup = Setup(
         project=project,
         folders=where,
@@ -82,6 +82,9 @@ def run_foreground(request: RunRequest) -> int:
         adapt=partial(_adapt, request),
     )
     code = trio.run(run_daemon, setup)
+    if lock is not None and os.getpid() == 1:
+        # Its end is the end of all that is in the container, of a waiting `oxtrio stop` too.
+        lock.release()
     if not project.files:
         _forget(where)
     return code
@@ -117,14 +120,13 @@ def run_background(arguments: Sequence[str]) -> int:
         return error.exit_code
 
 
-def _serve(where: Folders, project: Project, config: Config) -> None:
+def _serve(where: Folders, project: Project, config: Config) -> Lock | None:
     """From now on this process serves the project. Raises `AlreadyRunning`.
 
     It lets go of the lock by ending: `oxtrio stop` returns when the process is gone, too.
     """
-    if where.lock:
-        Lock(where.lock)
-    elif where.is_served:
+    lock = Lock(where.lock) if where.lock else None
+    if lock is None and where.is_served:
         raise AlreadyRunning("a supervisor already serves this project", "oxtrio status shows it")
     if config.supervisor.umask is not None:
         os.umask(config.supervisor.umask)
@@ -139,6 +141,7 @@ def _serve(where: Folders, project: Project, config: Config) -> None:
             apps=len(config.apps),
         ),
     )
+    return lock
 
 
 def _foreground_folders(project: Project, environ: Mapping[str, str]) -> Folders:

@@ -69,6 +69,9 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
     (State.PAUSED, Happening.CONTINUED): State.RUNNING,
 }
 
+UP = frozenset(_UP)
+"""The states in which its process lives, as far as anybody has been told."""
+
 ALIVE = frozenset({*_UP, State.STOPPING, State.STUCK, State.RELOADING, State.DRAINED})
 """The states in which a process of the instance exists."""
 

@@ -56,11 +56,13 @@ class Instance(Standing):
         if self._next is not None:
             return self._next
         current = self.life
-        # What has only just begun shows the state of the life before it.
-        on_its_way = current is None or not current.begun or self.state in ALIVE | {State.BLOCKED}
-        if current is not None and on_its_way and not current.scope.cancel_called:
-            return current
-        return self._begin(life)
+        if current is None or current.scope.cancel_called:
+            return self._begin(life)
+        # What has only just begun shows the state of the life before it. What is blocked and has
+        # given its outcome waited in vain: the dependency may come this time.
+        waits = self.state is State.BLOCKED and not current.settled.is_set()
+        on_its_way = not current.begun or waits or self.state in ALIVE
+        return current if on_its_way else self._begin(life)
 
     def restart(self, life: Life) -> Life:
         """Want it up anew: stop what runs, then begin with a fresh budget of failures."""
@@ -173,7 +175,7 @@ class Instance(Standing):
         run = self.run
         if run is None:
             return
-        if not run.is_empty:
+        if run.left_behind():
             self._happened(Happening.SURVIVED, run.survivors)
             await run.wait_empty()
         self._remember(run.as_ended(), run)
@@ -219,6 +221,7 @@ class Instance(Standing):
             else:
                 # Nothing follows, so what the leader left behind may stay; `stop` ends it.
                 await run.wait_empty()
+        run.let_go()
         self.run = None
         self.changed.unpark_all()
         return decision
@@ -226,7 +229,7 @@ class Instance(Standing):
     async def _make_room(self, run: Run) -> None:
         """The next run starts when nothing of this one is left: never two at once."""
         await run.sweep()
-        if not run.is_empty:
+        if run.left_behind():
             why = self.reason
             self._happened(Happening.SURVIVED, run.survivors)
             await run.wait_empty()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import trio
 
 from oxtrio.model.spec import AppSpec, OnUnhealthy
-from oxtrio.model.state import Happening, State, transition
+from oxtrio.model.state import UP, Happening, State, transition
 from oxtrio.policy.restart import Ended, describe
 from oxtrio.process.life import Life, Outcome
 from oxtrio.process.past import PastRun
@@ -14,8 +14,6 @@ from oxtrio.process.run import Run
 
 LAST_LINES = 20
 """Lines of output that are remembered of a run that has ended."""
-
-UP = frozenset({State.STARTING, State.RUNNING, State.UNHEALTHY, State.PAUSED})
 
 Publish = Callable[["Standing", Happening], None]
 
@@ -54,6 +52,21 @@ class Standing:
     def is_outdated(self) -> bool:
         """What runs was started with another spec than the one it has now."""
         return self.run is not None and self.run.spec != self.spec
+
+    @property
+    def live_run(self) -> Run | None:
+        """The run that lives, as the state has it.
+
+        A process that ended a moment ago still belongs to a state in which it runs: the two
+        are only ever shown together.
+        """
+        run = self.run
+        return run if run is not None and (run.child.alive or self.state in UP) else None
+
+    @property
+    def pid(self) -> int | None:
+        """The main process."""
+        return self.live_run.child.pid if self.live_run is not None else None
 
     async def wait(self, condition: Callable[[], bool]) -> None:
         """Return when *condition* holds after a change of this instance. Cancelling is harmless."""

@@ -70,7 +70,9 @@ def _stands(condition: Condition, instance: Instance) -> Prospect:
     state = instance.state
     life = instance.life
     if life is None:
-        return prospect(condition, state, instance.wanted and not instance.is_down)
+        # One that has been asked for, and has not begun, still shows the life before.
+        down = prospect(condition, state, wanted=False)
+        return down if instance.is_down else Prospect.PENDING
     if life.scope.cancel_called or not life.begun:
         # What is shown is still the life before.
         return Prospect.PENDING if instance.wanted else Prospect.FAILED

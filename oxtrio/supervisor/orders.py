@@ -55,8 +55,7 @@ _NOT_WHILE_STOPPING = frozenset({Verb.START, Verb.RESTART, Verb.RELOAD})
 
 def step_of(instance: Standing) -> Step:
     """What an instance is now, as progress."""
-    run = instance.run
-    pid = run.child.pid if run is not None and run.child.alive else None
+    pid = instance.pid
     return Step(name=instance.name, state=instance.state, reason=instance.reason, pid=pid)
 
 

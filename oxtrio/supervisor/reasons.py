@@ -24,9 +24,8 @@ VENVS = (".venv", "venv")
 
 def facts_of(instance: Standing) -> WhyFacts:
     """What is known without asking the system."""
-    run, past = instance.run, instance.past
-    alive = run is not None and run.child.alive
-    answer = run.last_answer if run is not None and alive else None
+    run, past = instance.live_run, instance.past
+    answer = run.last_answer if run is not None else None
     life = instance.life
     return WhyFacts(
         name=instance.name,
@@ -46,21 +45,21 @@ def facts_of(instance: Standing) -> WhyFacts:
         next_in=max(0.0, instance.next_at - time.time()) if instance.next_at else None,
         oom=past.oom if past else False,
         memory_at_end=past.memory if past else None,
-        pid=run.child.pid if run is not None and alive else None,
+        pid=instance.pid,
     )
 
 
 async def why_of(instance: Standing, apps: Mapping[str, App]) -> Why:
     """The explanation of one instance. What reads much of /proc happens in a thread."""
     facts = replace(facts_of(instance), blocked_on=_blocker(instance, apps))
-    if instance.run is not None and not instance.run.child.alive:
+    if instance.run is not None and instance.live_run is None:
         facts = replace(facts, leftovers=instance.run.left_behind())
     return explain(await trio.to_thread.run_sync(_investigate, facts, instance.number))
 
 
 def _last_lines(instance: Standing) -> tuple[str, ...]:
-    run, past = instance.run, instance.past
-    if run is not None and run.child.alive:
+    run, past = instance.live_run, instance.past
+    if run is not None:
         return run.tail.lines(20)
     return past.last_lines if past else ()
 

@@ -82,6 +82,8 @@ async def reload(errand: Errand) -> Report:
     instance that does not get up ends the roll of its app: the others stay as they are.
     """
     supervisor, order = errand.supervisor, errand.order
+    before = {*supervisor.instances()}
+    wanted = {each.spec.name for each in before if each.wanted}
     taken = await take_config(supervisor)
     supervisor.around.logs.reopen()
     chosen = select(supervisor.apps, order.names)
@@ -89,7 +91,8 @@ async def reload(errand: Errand) -> Report:
     chosen = select(supervisor.apps, order.names)
     rolls: dict[str, list[Instance]] = {}
     for instance in chosen:
-        if _is_reloaded(instance, order.if_changed, changed):
+        one_more = instance not in before and instance.spec.name in wanted
+        if one_more or _is_reloaded(instance, order.if_changed, changed):
             rolls.setdefault(instance.spec.name, []).append(instance)
     failures: list[Failure] = []
     async with trio.open_nursery() as nursery:

@@ -17,15 +17,14 @@ from oxtrio.supervisor.reasons import facts_of
 
 def snapshot(instance: Standing, config: str) -> InstanceStatus:
     """What *instance* is now. No value of an environment variable is in it."""
-    run, spec = instance.run, instance.spec
-    alive = run is not None and run.child.alive
-    usage = run.last_usage if run is not None and alive else None
-    started = instance.started_at if alive else None
+    run, live, spec = instance.run, instance.live_run, instance.spec
+    usage = live.last_usage if live is not None else None
+    started = instance.started_at if live is not None else None
     return InstanceStatus(
         name=instance.name,
         app=spec.name,
         instance=instance.number,
-        pid=run.child.pid if run is not None and alive else None,
+        pid=instance.pid,
         status=instance.state,
         health=_health(instance),
         cpu_percent=_cpu_percent(usage, started),
@@ -47,7 +46,7 @@ def snapshot(instance: Standing, config: str) -> InstanceStatus:
         namespace=spec.namespace,
         description=spec.description,
         last_health=run.last_answer.text if run is not None and run.last_answer else None,
-        leftover=run.left_behind() if run is not None and not alive else 0,
+        leftover=run.left_behind() if run is not None and live is None else 0,
     )
 
 

@@ -234,8 +234,8 @@ class Supervisor:
 
     def _published(self, instance: Standing, happening: Happening) -> None:
         run = instance.run
-        pid = run.child.pid if run is not None and run.child.alive else None
-        self.journal.record(instance.name, happening, instance.state, instance.reason, pid)
+        state, reason = instance.state, instance.reason
+        self.journal.record(instance.name, happening, state, reason, instance.pid)
         if happening is Happening.SPAWNED and run is not None:
             self._runs.publish(run)
         self.changes.publish(instance)

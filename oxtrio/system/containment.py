@@ -6,8 +6,10 @@ been seen below the leader before, and last by the marker in its environment.
 """
 
 import contextlib
+import math
 import os
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,6 +23,11 @@ SHELLS = frozenset({"sh", "dash", "bash", "ash", "zsh", "ksh", "busybox", "mksh"
 
 LOOKS = 5
 """Times that we look for what a run left behind, while processes end under our eyes."""
+
+LOOK_AGAIN = 0.02
+"""Seconds between two looks at one that is in doubt: a program is loaded without an event."""
+DOUBT = 0.3
+"""Seconds after which one that shows no environment is taken for one that has none."""
 
 Identity = tuple[int, int]
 """(pid, start time): a recycled pid has another start time."""
@@ -45,6 +52,8 @@ class Containment:
         self._children = children
         self._kin: dict[int, Kin] = {}
         self._owners: dict[Identity, Kin | None] = {}
+        self._doubtful: dict[Identity, float] = {}
+        """Who showed no environment when first looked at, and when that was."""
 
     def admit(self, run_id: str, leader: Child) -> Kin:
         """A new run; from now on what its leader leaves behind is attributed to it."""
@@ -69,7 +78,7 @@ class Containment:
         return alive
 
     def is_empty(self, kin: Kin) -> bool:
-        """Whether nothing of the run is left."""
+        """Whether it is sure that nothing of the run is left."""
         if kin.leader.alive:
             return False
         left, settled = self._left_behind(kin)
@@ -78,7 +87,7 @@ class Containment:
     async def wait_empty(self, kin: Kin) -> None:
         """Return when nothing of the run is left. Cancelling changes nothing."""
         while not self.is_empty(kin):
-            await self._children.wait_reaped()
+            await self._wait_change()
 
     def tell_main(self, kin: Kin, number: int) -> None:
         """Send a stop signal to the main process; where that is a shell, to its children too.
@@ -112,7 +121,7 @@ class Containment:
         """Tell what has lost its parent, and what loses it meanwhile; return when all is gone."""
         while not self.is_empty(kin):
             self.tell_left_behind(kin, number)
-            await self._children.wait_reaped()
+            await self._wait_change()
 
     def kill(self, kin: Kin) -> None:
         """SIGKILL to everything of the run: its group, and all descendants."""
@@ -139,8 +148,8 @@ class Containment:
         """What lost its leader, and whether that is sure.
 
         A process that ends between the list and the look at it hands its children over to us
-        in that moment. So it is sure when nobody did that since the look before, and nobody is
-        about to: who is exiting shows no environment any more, and still has its children.
+        in that moment. So it is sure when nobody did that since the look before, and nobody
+        is in doubt.
         """
         gone_before: set[int] = set()
         left: list[int] = []
@@ -148,19 +157,12 @@ class Containment:
             pids = self._children.orphans()
             owners = {pid: self._owner(pid) for pid in pids}
             left = [pid for pid in pids if owners[pid] is kin]
-            self._forget_all_but(pids)
-            unknown = [(pid, stat_of(pid)) for pid in pids if owners[pid] is None]
-            gone = {pid for pid, stat in unknown if stat is None or stat.dead}
-            if gone <= gone_before and not any(self._is_leaving(stat) for _, stat in unknown):
-                return left, True
+            gone = {pid for pid in pids if owners[pid] is None and not _lives(pid)}
+            self._forget_all_but({*pids}, gone)
+            if gone <= gone_before:
+                return left, not self._doubtful
             gone_before = gone
         return left, False
-
-    def _is_leaving(self, stat: ProcessStat | None) -> bool:
-        """Whether it is exiting, and nobody knows whose it is."""
-        if stat is None or stat.dead or not stat.exiting:
-            return False
-        return (stat.pid, stat.started) not in self._owners
 
     def _owner(self, pid: int) -> Kin | None:
         stat = stat_of(pid)
@@ -171,15 +173,24 @@ class Containment:
             return self._owners[who]
         environ = environ_of(pid)
         owner = self._attribute(stat, environ)
-        if owner is not None or environ:
-            self._owners[who] = owner  # one that ends, or begins a program, shows no environment
+        now = time.monotonic()
+        # One that is just ending, or just beginning a program, shows no environment either.
+        if owner is not None or environ or now - self._doubtful.setdefault(who, now) >= DOUBT:
+            self._owners[who] = owner
+            self._doubtful.pop(who, None)
         return owner
 
-    def _forget_all_but(self, pids: list[int]) -> None:
+    def _forget_all_but(self, here: set[int], gone: set[int]) -> None:
         # As PID 1 we get orphans for years that belong to no run (`docker exec`).
-        if len(self._owners) > 2 * len(pids):
-            here = {*pids}
+        if len(self._owners) > 2 * len(here):
             self._owners = {who: kin for who, kin in self._owners.items() if who[0] in here}
+        for who in [who for who in self._doubtful if who[0] not in here - gone]:
+            del self._doubtful[who]
+
+    async def _wait_change(self) -> None:
+        """Return at the next end of a child or orphan, or when a doubt may be over."""
+        with trio.move_on_after(LOOK_AGAIN if self._doubtful else math.inf):
+            await self._children.wait_reaped()
 
     def _attribute(self, stat: ProcessStat, environ: Mapping[bytes, bytes]) -> Kin | None:
         # A pid stays taken while it names a session or group, so these cannot be recycled.
@@ -192,6 +203,11 @@ class Containment:
                 return kin
         markers = environ.get(MARKER.encode(), b"").split(b":")
         return next((kin for kin in self._kin.values() if kin.run_id.encode() in markers), None)
+
+
+def _lives(pid: int) -> bool:
+    stat = stat_of(pid)
+    return stat is not None and not stat.dead
 
 
 def _exists(who: Identity) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-PF_EXITING = 4  # include/linux/sched.h
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -22,8 +21,6 @@ class ProcessStat:
     session: int
     started: int
     """Clock ticks since boot; with the boot id and the pid it is the identity of a process."""
-    exiting: bool = False
-    """It has begun to end: it has no memory any more, but still its children."""
 
     @property
     def dead(self) -> bool:
@@ -51,7 +48,6 @@ def stat_of(pid: int) -> ProcessStat | None:
         group=int(fields[2]),
         session=int(fields[3]),
         started=int(fields[19]),
-        exiting=bool(int(fields[6]) & PF_EXITING),
     )
 
 

@@ -126,6 +126,24 @@ async def test_a_dependency_that_fails_blocks_with_the_reason_until_it_is_repair
         assert here.status("api").status is State.RUNNING
 
 
+async def test_a_start_after_the_repair_does_not_report_the_failure_before_it(
+    tmp_path: Path,
+) -> None:
+    flag = tmp_path / "flag"
+    apps = [
+        an_app("migrate", f"test -e {flag} || exit 3", restart=ONCE, ready=ReadySpec(start=0.5)),
+        an_app("web", SLEEP, **needs("migrate", condition=Condition.COMPLETED)),
+    ]
+    async with engine(tmp_path, *apps) as here:
+        assert len((await here.order(Verb.START)).failures) == 2
+        flag.touch()
+
+        report = await here.order(Verb.START)
+
+        assert report.ok
+        assert here.status("web").status is State.RUNNING
+
+
 async def test_what_is_blocked_can_be_stopped(tmp_path: Path) -> None:
     apps = [
         an_app("bad", "exit 3", restart=ONCE, ready=ReadySpec(start=0.5)),

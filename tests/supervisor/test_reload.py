@@ -104,7 +104,6 @@ async def test_more_instances_are_started_and_fewer_are_stopped(tmp_path: Path, 
         await here.start()
         here.take(an_app("a", SLEEP, instances=3))
         await here.order(verb, "a")
-        await here.order(Verb.START, "a")
         assert up(here) == ["a:0", "a:1", "a:2"]
         pids = [here.pid(f"a:{number}") for number in range(3)]
         here.take(an_app("a", SLEEP, instances=1))

@@ -1,0 +1,161 @@
+"""kill -9 of the supervisor, and what is missing or broken when the next one comes."""
+
+import json
+import os
+import re
+import signal
+
+import pytest
+
+from tests.e2e.kit import FIXTURES, PYTHON, Ox, alive
+
+pytestmark = pytest.mark.slow
+
+SLEEPER = '[processes.a]\ncommand = "sleep 3600"\nstart_secs = 0\n'
+TRAP = f"[processes.a]\ncommand = '{PYTHON} {FIXTURES}/trapmark.py heard'\nstart_secs = 0\n"
+
+
+def crash(ox: Ox) -> None:
+    supervisor = ox.supervisor()
+    supervisor.send_signal(signal.SIGKILL)
+    ox.eventually(lambda: not alive(supervisor.pid), "the supervisor to be dead")
+
+
+def test_the_next_start_ends_what_was_left_in_order_and_never_makes_two_copies(ox: Ox):
+    ox.write(TRAP)
+    ox.done("start")
+    old = ox.pid("a")
+    ox.content("heard")
+    crash(ox)
+    assert alive(old), "apps run on"
+    ox.refused(3, "status")
+
+    said = ox.done("start")
+
+    assert not alive(old)
+    assert f"(pid {ox.pid('a')})" in said
+    words = ox.content("heard", lambda text: text.count("ready") == 2).split()
+    assert words.index("SIGTERM") < len(words) - 1 - words[::-1].index("ready")
+    copies = [each for each in ox.ours() if "trapmark" in " ".join(each.cmdline()[2:4])]
+    assert [each.pid for each in copies] == [ox.pid("a")]
+
+
+def test_a_daemon_of_a_crashed_supervisor_goes_too(ox: Ox):
+    ox.write(
+        f'[processes.a]\ncommand = "{PYTHON} {FIXTURES}/daemonise.py daemon stay"\nstart_secs = 0\n'
+        "stop_timeout_ms = 500\n"
+    )
+    ox.done("start")
+    daemon = int(ox.content("daemon"))
+    (ox.folder / "daemon").unlink()
+    crash(ox)
+
+    ox.done("start")
+
+    assert not alive(daemon)
+    assert int(ox.content("daemon")) != daemon
+
+
+def test_stop_after_a_crash_ends_the_apps(ox: Ox):
+    ox.write(SLEEPER)
+    ox.done("start")
+    crash(ox)
+
+    ox.done("stop")
+
+    assert ox.ours() == []
+
+
+def test_the_log_goes_on_after_a_crash_with_each_line_once(ox: Ox):
+    ox.write(
+        "[processes.a]\ncommand = 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.002; done'\n"
+        "start_secs = 0\nlog_file = 'a.log'\n"
+    )
+    ox.done("start")
+    ox.content("a.log", lambda text: text.count("\n") > 50)
+    crash(ox)
+
+    ox.done("start")
+    ox.content("a.log", lambda text: text.count("\n0\n") == 1)
+    ox.done("stop")
+
+    lines = (ox.folder / "a.log").read_text().splitlines()
+    second = lines.index("0", 1)
+    # What waited in the pipe when the supervisor died may be read by nobody; nothing comes twice.
+    first = list(map(int, lines[:second]))
+    assert first == list(range(len(first)))
+    assert list(map(int, lines[second:])) == list(range(len(lines) - second))
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+@pytest.mark.parametrize("what", ["lock", "control.sock", "project.json", "runs"])
+def test_a_file_that_somebody_deletes_makes_no_second_copy(ox: Ox, what: str, crashes: bool):
+    ox.write(SLEEPER)
+    ox.done("start")
+    old = ox.pid("a")
+    supervisor = ox.supervisor()
+    path = ox.runtime / what
+    if path.is_dir():
+        for each in path.iterdir():
+            each.unlink()
+        path.rmdir()
+    else:
+        path.unlink()
+    if crashes:
+        supervisor.kill()
+        ox.eventually(lambda: not alive(supervisor.pid), "the supervisor to be dead")
+
+    started = ox("start")
+
+    sleeping = [each.pid for each in ox.ours() if each.name() == "sleep"]
+    if what != "runs" or not crashes:
+        assert len(sleeping) == 1, started
+    if not crashes:
+        assert sleeping == [old]
+        assert alive(supervisor.pid)
+    if crashes and what == "runs":
+        os.kill(old, signal.SIGKILL)  # nothing says any more what it was
+
+
+@pytest.mark.parametrize("damage", ["", "{", "\0\0\0", '{"seq": "x"}\n[1]\nnull\n'])
+def test_a_corrupt_event_file_is_no_obstacle(ox: Ox, damage: str):
+    ox.write(SLEEPER)
+    ox.done("start")
+    ox.done("stop")
+    path = ox.state / "events.ndjson"
+    path.write_text(damage)
+
+    ox.done("start")
+
+    assert "a" in ox.done("events")
+    assert "running" in ox.done("status")
+    new = [
+        line for line in ox.done("events", "--json").splitlines() if json.loads(line)["name"] == "a"
+    ]
+    assert new
+    path.write_text(re.sub("(?s).*", "", damage))
+    ox.done("restart", "a")
+
+
+def test_events_go_on_counting_after_a_restart_of_the_supervisor(ox: Ox):
+    ox.write(SLEEPER)
+    for _ in range(2):
+        ox.done("start")
+        ox.done("stop")
+
+    counted = [each["seq"] for each in ox.events()]
+
+    assert counted == sorted(set(counted))
+
+
+def test_two_crashes_in_a_row_leave_nothing(ox: Ox):
+    ox.write(TRAP.replace("[processes.a]", "[processes.a]\ninstances = 3"))
+    for _ in range(2):
+        ox.done("start")
+        crash(ox)
+
+    ox.done("start")
+
+    copies = [each for each in ox.ours() if "trapmark" in " ".join(each.cmdline()[2:4])]
+    assert len(copies) == 3
+    assert len(list((ox.runtime / "runs").glob("*.json"))) in (0, 3)
