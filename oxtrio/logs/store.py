@@ -181,7 +181,8 @@ class LogStore:
         file = self._files.get(path)
         if file is None:
             room = self._rooms.setdefault(app.name, Room())
-            clean_up(path)
+            if app.logs.compress:
+                clean_up(path)
             file = self._files[path] = LogFile(path, app.logs, room, self)
         else:
             file.apply(app.logs)

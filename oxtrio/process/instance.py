@@ -199,8 +199,9 @@ class Instance(Standing):
                 decision = self._decide(life, ended, None)
                 self._settle_after(life, decision, error.hint)
             match decision:
-                case Retry(delay):
-                    await self._wait_backoff(delay)
+                case Retry(delay, streak):
+                    # A reset since that decision asks for the next attempt now.
+                    await self._wait_backoff(delay if life.streak is streak else 0.0)
                 case Leave() | GiveUp():
                     return
                 case _:

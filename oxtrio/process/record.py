@@ -59,9 +59,14 @@ class RecordFile:
         # A full or vanished folder costs the memory of this run, not the run.
         if self._path is None:
             return
+        fields = {name: getattr(self._record, name) for name in Record.__slots__}
         with contextlib.suppress(OSError):
-            with open(f"{self._path}.new", "w") as file:
-                json.dump({name: getattr(self._record, name) for name in Record.__slots__}, file)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            descriptor = os.open(f"{self._path}.new", flags, 0o600)
+            try:
+                os.write(descriptor, json.dumps(fields).encode())
+            finally:
+                os.close(descriptor)
             os.replace(f"{self._path}.new", self._path)
 
 
