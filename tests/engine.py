@@ -164,12 +164,22 @@ def own_process() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def reaper(manner: str = "owner", deadline: float = DEADLINE) -> AsyncIterator[Children]:
-    """Children in either manner, with a deadline for all that happens inside."""
+async def reaper(
+    manner: str = "owner", deadline: float = DEADLINE, tidy: bool = True
+) -> AsyncIterator[Children]:
+    """Children in either manner, with a deadline for all that happens inside.
+
+    With *tidy* nothing that is our child at the end is left alive, also where a test failed.
+    """
     opened = open_owner() if manner == "owner" else open_guest()
+    ours = set(children_of("self"))
     with own_process(), trio.fail_after(deadline):
         async with opened as children:
-            yield children
+            try:
+                yield children
+            finally:
+                for pid in set(children_of("self")) - ours if tidy else ():
+                    kill(pid)
 
 
 @asynccontextmanager

@@ -11,8 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -21,14 +20,19 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
-from tests.e2e.stack import BIN, lives
+from tests.e2e.processes import (
+    DEADLINE,
+    LOOK_EVERY,
+    Foreground,
+    eventually,
+    process_of,
+    zombies,
+)
+from tests.e2e.stack import BIN
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PYTHON = f"{sys.executable} -IS"
 """Starts as fast as Python can."""
-DEADLINE = 30.0
-"""Seconds; against hanging only, as the machine may be busy."""
-LOOK_EVERY = 0.03
 MARK = "OXTRIO_TEST_MARK"
 CANARY = '\n[processes.canary]\ncommand = "sleep 3600"\nstart_secs = 0\n'
 """An app that no test is about: whatever happens beside it, it keeps its pid."""
@@ -63,7 +67,7 @@ class Ox:
             MARK: folder.name,
         }
 
-    # --- what a user does
+    # What a user does.
 
     def write(self, text: str, name: str = "oxfile.toml") -> Path:
         """Put *text* into a file of the folder."""
@@ -112,13 +116,16 @@ class Ox:
             self._canary = self.pid("canary")
         return said
 
-    def foreground(self, *words: str, prefix: tuple[str, ...] = (), **options: Any) -> "Foreground":
+    def foreground(self, *words: str, prefix: tuple[str, ...] = (), **options: Any) -> Foreground:
         """Start `oxtrio` with *words*, and let it run."""
-        started = Foreground([*prefix, str(BIN / "oxtrio"), *words], self, options)
+        argv = [*prefix, str(BIN / "oxtrio"), *words]
+        settings = {"cwd": self.folder, **options}
+        settings["env"] = {**self.environ, **options.get("env", {})}
+        started = Foreground(argv, self.folder, settings)
         self._started.append(started)
         return started
 
-    # --- what a program sees
+    # What a program sees.
 
     @property
     def runtime(self) -> Path:
@@ -173,13 +180,11 @@ class Ox:
 
     def eventually(self, condition: Callable[[], T | None], what: str) -> T:
         """Wait until *condition* is true, and return what it said; fails after the deadline."""
-        deadline = time.monotonic() + DEADLINE
-        while time.monotonic() < deadline:
-            if found := condition():
-                return found
-            time.sleep(LOOK_EVERY)
-        told = [self(command).stdout for command in ("status", "events", "logs")]
-        raise AssertionError("\n".join([f"waited {DEADLINE:g} s for {what}", *told]))
+        try:
+            return eventually(condition, what)
+        except AssertionError as missed:
+            told = [self(command).stdout for command in ("status", "events", "logs")]
+            raise AssertionError("\n".join([str(missed), *told])) from None
 
     def content(self, name: str, is_whole: Callable[[str], object] = bool) -> str:
         """The text of a file that an app writes, once *is_whole* says so."""
@@ -204,7 +209,7 @@ class Ox:
             return known or mark in (there / "cmdline").read_bytes()
         return False
 
-    # --- what must be true after every test
+    # What must be true after every test.
 
     def check(self) -> None:
         """The global invariants, while the supervisor (if any) still runs."""
@@ -241,49 +246,6 @@ class Ox:
         return found
 
 
-class Foreground:
-    """An `oxtrio` that runs beside the test; its output goes into files."""
-
-    def __init__(self, argv: list[str], ox: Ox, options: Mapping[str, Any]) -> None:
-        self._ox = ox
-        name = uuid.uuid4().hex[:6]
-        self._out, self._err = ox.folder / f"{name}.out", ox.folder / f"{name}.err"
-        environ = {**ox.environ, **options.get("env", {})}
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": err}
-            settings = {**streams, "cwd": ox.folder, **options, "env": environ}
-            self.process = subprocess.Popen(argv, start_new_session=True, **settings)
-
-    @property
-    def out(self) -> str:
-        return self._out.read_text(errors="replace")
-
-    @property
-    def err(self) -> str:
-        return self._err.read_text(errors="replace")
-
-    def says(self, text: str) -> str:
-        """Wait until *text* is in its output; all of it."""
-        self._ox.eventually(lambda: text in self.out, f"{text!r} in {self.process.args}")
-        return self.out
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def ends(self) -> int:
-        """Its exit code, once it has ended."""
-        code = self.process.wait(DEADLINE)
-        assert "Traceback" not in self.err, self.err
-        return code
-
-    def close(self) -> None:
-        try:
-            self.process.wait(DEADLINE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(DEADLINE)
-
-
 @contextlib.contextmanager
 def project() -> Iterator[Ox]:
     """A project whose invariants are checked at the end, and of which nothing is left then."""
@@ -297,22 +259,3 @@ def project() -> Iterator[Ox]:
         left = ox.end()
         shutil.rmtree(folder, ignore_errors=True)
     assert left == [], "left running"
-
-
-def zombies(parent: psutil.Process) -> list[psutil.Process]:
-    """The children of *parent* that have ended and were not waited for."""
-    with suppress(psutil.NoSuchProcess):
-        return [child for child in parent.children() if not lives(child)]
-    return []
-
-
-def process_of(pid: int) -> psutil.Process | None:
-    with suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid)
-    return None
-
-
-def alive(pid: int) -> bool:
-    """Whether *pid* lives; a zombie has ended."""
-    process = process_of(pid)
-    return process is not None and lives(process)

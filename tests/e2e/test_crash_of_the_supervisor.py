@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from tests.e2e.kit import FIXTURES, PYTHON, Ox, alive
+from tests.e2e.kit import FIXTURES, PYTHON, Ox
+from tests.e2e.processes import alive
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from tests.e2e.kit import Ox, alive
+from tests.e2e.kit import Ox
+from tests.e2e.processes import alive
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kit import BIN, FIXTURES, PYTHON, Ox
+from tests.e2e.kit import FIXTURES, PYTHON, Ox
+from tests.e2e.stack import BIN
 
 pytestmark = pytest.mark.slow
 

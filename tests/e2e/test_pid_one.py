@@ -7,7 +7,8 @@ import time
 import psutil
 import pytest
 
-from tests.e2e.kit import FIXTURES, PYTHON, Foreground, Ox, needs_root, zombies
+from tests.e2e.kit import FIXTURES, PYTHON, Ox, needs_root
+from tests.e2e.processes import Foreground, zombies
 
 pytestmark = [pytest.mark.slow, needs_root]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kit import NOBODY, Ox, alive, needs_root
+from tests.e2e.kit import NOBODY, Ox, needs_root
+from tests.e2e.processes import alive
 
 pytestmark = pytest.mark.slow
 

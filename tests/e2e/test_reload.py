@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.e2e.kit import CANARY, Ox, alive
+from tests.e2e.kit import CANARY, Ox
+from tests.e2e.processes import alive
 
 pytestmark = pytest.mark.slow
 

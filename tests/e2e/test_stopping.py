@@ -6,7 +6,8 @@ import signal
 import psutil
 import pytest
 
-from tests.e2e.kit import FIXTURES, PYTHON, Ox, alive
+from tests.e2e.kit import FIXTURES, PYTHON, Ox
+from tests.e2e.processes import alive
 
 pytestmark = pytest.mark.slow
 

@@ -251,7 +251,7 @@ async def test_who_is_cancelled_from_outside_still_sees_its_children_end(manner:
 
 @MANNERS
 async def test_the_end_of_the_reaper_ends_no_child(manner: str) -> None:
-    async with reaper(manner) as children:
+    async with reaper(manner, tidy=False) as children:
         child = spawn(children, "/bin/sleep", "60")
     try:
         assert is_alive(child.pid)
