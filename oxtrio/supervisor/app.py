@@ -6,9 +6,9 @@ from typing import NoReturn
 import trio
 
 from oxtrio.model.spec import AppSpec
-from oxtrio.model.state import Happening, State
+from oxtrio.model.state import State
 from oxtrio.process.instance import Hold, Instance
-from oxtrio.process.standing import Publish, Standing
+from oxtrio.process.standing import Publish
 from oxtrio.process.surroundings import Surroundings
 
 Report = Callable[[str, BaseException], None]
@@ -23,7 +23,6 @@ class App:
     ) -> None:
         self.spec = spec
         self.instances: list[Instance] = []
-        self.changed = trio.lowlevel.ParkingLot()
         self.vanished = False
         """It is no longer in the oxfile, but still runs."""
         self._around = around
@@ -83,7 +82,7 @@ class App:
         del self.instances[spec.instances :]
         self._leaving += surplus
         for number in range(len(self.instances), spec.instances):
-            self.instances.append(Instance(spec, number, self._around, self._published, self._hold))
+            self.instances.append(Instance(spec, number, self._around, self._publish, self._hold))
         self._arrivals.unpark_all()
         return surplus
 
@@ -94,10 +93,6 @@ class App:
             if each.number == instance.number and each is not instance:
                 await each.wait(lambda each=each: each.is_down)  # type: ignore[misc]
         await self._hold_back(instance)
-
-    def _published(self, instance: Standing, happening: Happening) -> None:
-        self._publish(instance, happening)
-        self.changed.unpark_all()
 
     async def _serve(self, instance: Instance) -> None:
         """The boundary of one instance: a bug in it hurts no other."""

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 
+import trio
+
 from oxtrio.model.spec import AppSpec, Condition
 from oxtrio.model.state import State
 from oxtrio.policy.order import Prospect, prospect
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life, Outcome
 from oxtrio.supervisor.app import App
+
+Unmet = tuple[App, Condition, Prospect]
 
 
 class Dependencies:
@@ -17,6 +21,8 @@ class Dependencies:
         self._apps = apps
         self.restarting: set[str] = set()
         """Apps that are about to be restarted: what they are now does not count."""
+        self.changed = trio.lowlevel.ParkingLot()
+        """Unparked when any app changes."""
 
     async def hold(self, instance: Instance) -> None:
         """Return when all that *instance* depends on is there; until then it is `blocked`.
@@ -24,38 +30,35 @@ class Dependencies:
         A dependency that has failed does not end the waiting: it may be repaired. But whoever
         waits for the start is told. Cancelling ends the waiting.
         """
-        for name, condition in instance.spec.depends_on:
-            while True:
-                app = self._apps.get(name)
-                if app is None:
-                    break  # it was removed from the oxfile
-                wanted = condition or default_condition(app.spec)
-                stands = self._stands(app, wanted)
-                if stands is Prospect.MET:
-                    break
-                reason = describe_wait(app, wanted, stands)
-                instance.blocked(reason)
-                if instance.life is not None and (stands is Prospect.FAILED or _stumbled(app)):
-                    self._give_no_hope(instance, instance.life, reason, f"oxtrio why {name}")
-                await app.changed.park()
+        while unmet := self._unmet(instance):
+            # What is worth knowing first is what will not come by itself.
+            app, condition, stands = min(unmet, key=lambda each: not _is_hopeless(each[0], each[2]))
+            reason = describe_wait(app, condition, stands)
+            instance.blocked(reason)
+            if instance.life is not None and _is_hopeless(app, stands):
+                self._give_no_hope(instance.life, reason, f"oxtrio why {app.name}")
+            await self.changed.park()
 
-    def _give_no_hope(self, instance: Instance, life: Life, reason: str, hint: str) -> None:
-        if life.settled.is_set():
-            return
-        life.settle(Outcome.FAILED, reason, hint)
-        own = self._apps.get(instance.spec.name)
-        if own is not None:
-            own.changed.unpark_all()  # those that wait for it wait in vain now, too
+    def _unmet(self, instance: Instance) -> list[Unmet]:
+        """What *instance* waits for. What was removed from the oxfile is not waited for."""
+        found: list[Unmet] = []
+        for name, wanted in instance.spec.depends_on:
+            app = self._apps.get(name)
+            if app is not None:
+                condition = wanted or default_condition(app.spec)
+                stands = self._stands(app, condition)
+                if stands is not Prospect.MET:
+                    found.append((app, condition, stands))
+        return found
+
+    def _give_no_hope(self, life: Life, reason: str, hint: str) -> None:
+        if not life.settled.is_set():
+            life.settle(Outcome.FAILED, reason, hint)
+            self.changed.unpark_all()  # those that wait for it wait in vain now, too
 
     def has_failed(self, instance: Instance) -> bool:
         """Whether *instance* waits for something that will not come by itself."""
-        for name, condition in instance.spec.depends_on:
-            app = self._apps.get(name)
-            if app is not None:
-                stands = self._stands(app, condition or default_condition(app.spec))
-                if stands is Prospect.FAILED:
-                    return True
-        return False
+        return any(stands is Prospect.FAILED for _, _, stands in self._unmet(instance))
 
     def _stands(self, app: App, condition: Condition) -> Prospect:
         if app.name in self.restarting:
@@ -79,6 +82,11 @@ def _stands(condition: Condition, instance: Instance) -> Prospect:
     if state is State.BLOCKED and life.outcome is Outcome.FAILED:
         return Prospect.FAILED
     return prospect(condition, state, instance.wanted)
+
+
+def _is_hopeless(app: App, stands: Prospect) -> bool:
+    """Whether nobody should wait for it."""
+    return stands is Prospect.FAILED or _stumbled(app)
 
 
 def _stumbled(app: App) -> bool:

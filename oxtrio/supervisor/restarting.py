@@ -60,7 +60,7 @@ class _Round:
         for instance in self._apps[name]:
             self._lives[instance] = instance.restart(self._errand.life("restarted"))
         supervisor.dependencies.restarting.discard(name)
-        supervisor.apps[name].changed.unpark_all()
+        supervisor.dependencies.changed.unpark_all()
         if self._has_needs(name):
             for instance in self._apps[name]:
                 await instance.wait(partial(_has_begun_anew, instance))

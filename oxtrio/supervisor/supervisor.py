@@ -98,6 +98,7 @@ class Supervisor:
             del self.apps[app.name]
             if scope := self._scopes.pop(app.name, None):
                 scope.cancel()
+            self.dependencies.changed.unpark_all()
 
     async def serve(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Run every app, those that arrive later too. Cancelling stops them all."""
@@ -240,6 +241,7 @@ class Supervisor:
             self._runs.publish(run)
         self.changes.publish(instance)
         self.changed.unpark_all()
+        self.dependencies.changed.unpark_all()
 
 
 _BADNESS = {
