@@ -4,6 +4,9 @@ PYTHON ?= python3
 # For pytest and the benchmarks: make test ARGS="-k health -x"
 ARGS ?=
 
+# Most tests wait for processes of their own, so more run at once than there are processors.
+WORKERS ?= 3
+
 VENV := .venv
 BIN := $(VENV)/bin
 # The warnings of the build are for those who package, not for those who want to run it.
@@ -25,7 +28,7 @@ demo: $(INSTALLED) ## run the demo in the foreground; needs nothing but Python, 
 	@exec env PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/oxtrio -c examples/demo/oxfile.toml run
 
 test: $(EQUIPPED) ## run all tests (some: make test ARGS="-k health")
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(EQUIPPED) ## lint, formatting, types, the architecture
 	$(BIN)/ruff check .

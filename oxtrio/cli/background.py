@@ -35,10 +35,14 @@ def start(target: Target, order: Order) -> None:
         ordering.obey(target, order)
     except typer.Exit:
         note("hint", "oxtrio goes on trying what has failed")
+        _show_next(target)
         raise
-    finally:
-        words = ("logs -f", "status", "stop")
-        print("next: " + " · ".join(target.command(word) for word in words))
+    _show_next(target)
+
+
+def _show_next(target: Target) -> None:
+    words = ("logs -f", "status", "stop")
+    print("next: " + " · ".join(target.command(word) for word in words))
 
 
 def stop(target: Target, order: Order) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from oxtrio.cli import table
 from oxtrio.cli.terminal import height, note, wants_colour, width
-from oxtrio.errors import NotRunning, UsageError
+from oxtrio.errors import DaemonUnreachable, NotRunning, UsageError
 from oxtrio.model.state import State
 from oxtrio.model.status import InstanceStatus
 
@@ -39,7 +39,7 @@ def show(client: Client, names: tuple[str, ...], *, json: bool) -> int:
 
 def not_running(target: Target, error: NotRunning) -> NotRunning:
     """What to say when there is no supervisor; that its apps may run on without it."""
-    if not target.has_left_running():
+    if isinstance(error, DaemonUnreachable) or not target.has_left_running():
         return error
     return NotRunning(
         "the supervisor is gone, but its apps still run",

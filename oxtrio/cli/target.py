@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oxtrio.cli.environment import environ
-from oxtrio.errors import OxtrioError
+from oxtrio.errors import DaemonUnreachable, NotRunning, OxtrioError
 
 if TYPE_CHECKING:
     from oxtrio.control.client import Client
@@ -66,11 +68,22 @@ class Target:
 
         return load_project(self.locate(), environ)
 
-    def client(self) -> Client:
+    @contextmanager
+    def client(self) -> Iterator[Client]:
         """A connection to its supervisor; NotRunning where there is none."""
         from oxtrio.control.client import Client
 
-        return Client(self.folders().socket)
+        where = self.folders()
+        with ExitStack() as stack:
+            try:
+                client = stack.enter_context(Client(where.socket))
+            except DaemonUnreachable:
+                raise
+            except NotRunning:
+                if where.is_served:
+                    raise _unreachable(where) from None
+                raise
+            yield client
 
     def is_running(self) -> bool:
         """Whether a supervisor serves the project."""
@@ -106,3 +119,14 @@ class Target:
         if self.name:
             given += ["-p", self.name]
         return f"{shlex.join(['oxtrio', *given])} {words}"
+
+
+def _unreachable(where: Folders) -> DaemonUnreachable:
+    """Somebody holds the lock, and nobody listens: the socket was removed, or is not there yet."""
+    from oxtrio.project.folders import running
+
+    pid = next((each.pid for each in running(environ) if each.id == where.id), 0)
+    return DaemonUnreachable(
+        f"the supervisor (pid {pid}) runs, but nobody listens at {where.socket}",
+        f"where it is not just starting: kill {pid} (stops it and its apps), then oxtrio start",
+    )

@@ -46,7 +46,8 @@ class Display:
         """(app, instance) → how it is called; shared with its owner, who may add to it."""
         self._target = target
         self._lines = LineAssembler()
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[Chunk | bytes] = deque()
+        """Output as it came, and lines of our own as they are shown."""
         self._size = 0
         self._broken = False
         self._arrived = trio.lowlevel.ParkingLot()
@@ -70,63 +71,98 @@ class Display:
 
     def put(self, chunk: Chunk) -> None:
         """Show the lines that *chunk* completes. Never waits."""
-        for line in self._lines.add(chunk):
-            self._put(self._shown(line))
+        self._put(chunk, len(chunk.data))
 
     def say(self, name: str, text: str) -> None:
         """A line of oxtrio's own, in the same manner."""
         if not self._manner.json:
-            self._put(self._with_prefix(name, text.encode() + b"\n"))
+            line = self._prefix(name) + text.encode() + b"\n"
+            self._put(line, len(line))
 
     async def serve(self, *, task_status: trio.TaskStatus[None]) -> NoReturn:
         """Write what was put in, for ever. Cancelling gives the rest a bounded time."""
-        task_status.started()
-        try:
+        # One writer to the end: a second one beside it would write into the middle of its lines.
+        writing = trio.CancelScope(shield=True)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write_for_ever, writing)
+            task_status.started()
+            try:
+                await trio.sleep_forever()
+            finally:
+                with trio.move_on_after(LAST_WORDS, shield=True):
+                    await self._wait_written()
+                    rest = b"".join(map(self._shown, self._lines.flush()))
+                    self._put(rest, len(rest))
+                    await self._wait_written()
+                writing.cancel()
+
+    async def _wait_written(self) -> None:
+        while self._size:
+            await self._room.park()
+
+    async def _write_for_ever(self, scope: trio.CancelScope) -> None:
+        with scope:
             while True:
                 if not self._waiting:
                     await self._arrived.park()
                 await self._write_waiting()
-        finally:
-            with trio.move_on_after(LAST_WORDS, shield=True):
-                for line in self._lines.flush():
-                    self._put(self._shown(line))
-                while self._waiting:
-                    await self._write_waiting()
 
     async def _write_waiting(self) -> None:
-        data = b"".join(self._waiting)
+        taken = list(self._waiting)
         self._waiting.clear()
+        # In a thread, as a busy app may write half a million lines at a time.
+        data = await trio.to_thread.run_sync(self._all_shown, taken)
+        if data:
+            await self._write(data)
+        self._size -= sum(len(each.data if isinstance(each, Chunk) else each) for each in taken)
+        self._room.unpark_all()
+
+    async def _write(self, data: bytes) -> None:
         try:
             await trio.to_thread.run_sync(_write_all, self._target, data, abandon_on_cancel=True)
         except OSError:
             # Nobody reads any more. The apps go on, as their log files may still be there.
             self._broken = True
-        self._size -= len(data)
-        self._room.unpark_all()
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, what: Chunk | bytes, size: int) -> None:
         if self._broken:
             return
-        self._waiting.append(data)
-        self._size += len(data)
+        self._waiting.append(what)
+        self._size += size
         self._arrived.unpark_all()
 
+    def _all_shown(self, waiting: list[Chunk | bytes]) -> bytes:
+        return b"".join(
+            each if isinstance(each, bytes) else self._shown_of(each) for each in waiting
+        )
+
+    def _shown_of(self, chunk: Chunk) -> bytes:
+        """The lines that *chunk* completes, as they are shown."""
+        lines = self._lines.add(chunk)
+        if not lines or self._manner.json or self._manner.terminal:
+            return b"".join(map(self._shown, lines))
+        before = self._prefix(self._name_of(lines[0]))
+        return b"".join(before + line.data + b"\n" for line in lines)
+
     def _shown(self, line: LogLine) -> bytes:
-        name = self._names.get((line.app, line.instance), line.app)
+        name = self._name_of(line)
         if self._manner.json:
             return _as_json(line, name)
         if not self._manner.terminal:
-            return self._with_prefix(name, line.data + b"\n")
+            return self._prefix(name) + line.data + b"\n"
         text = safe_text(line.data) if self._manner.colour else plain_text(line.data)
-        return self._with_prefix(name, text.encode() + b"\n")
+        return self._prefix(name) + text.encode() + b"\n"
 
-    def _with_prefix(self, name: str, data: bytes) -> bytes:
+    def _name_of(self, line: LogLine) -> str:
+        return self._names.get((line.app, line.instance), line.app)
+
+    def _prefix(self, name: str) -> bytes:
         if not self._manner.prefix:
-            return data
+            return b""
         names = list(dict.fromkeys([*self._names.values(), name]))
         width = max(map(len, names))
         colour = names.index(name) % COLOURS if self._manner.colour else None
-        return prefix(name, width, colour).encode() + data
+        return prefix(name, width, colour).encode()
 
 
 def _as_json(line: LogLine, name: str) -> bytes:

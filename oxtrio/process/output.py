@@ -85,11 +85,11 @@ class Output:
 
     def move(self) -> Progress:
         """Write one chunk to the log and take it out of the pipe."""
-        if self._display is not None and not self._display.has_room:
-            return Progress.NO_ROOM
         data = self.pipe.peek()
         if not data:
             return Progress.NOTHING_WAITING
+        if self._display is not None and not self._display.has_room:
+            return Progress.NO_ROOM
         whole, partial = self._cut(data)
         # Also where nothing is written: the partial line must not count twice.
         self._mark.set(self._sink.place(), len(whole), len(data))

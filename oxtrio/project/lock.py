@@ -1,6 +1,5 @@
 """Who serves a project: whoever holds its lock. A pid in a file would prove nothing."""
 
-import contextlib
 import fcntl
 import os
 import time
@@ -11,8 +10,8 @@ MOMENT = 0.2
 """Seconds for which a lock may be held by somebody who only looks."""
 LOOK_EVERY = 0.01
 """Seconds between two tries: flock(2) cannot be waited for with a deadline."""
-LOOKERS = 2.0
-"""Seconds after which who holds the file cannot be one that only looks, as `is_held` does."""
+LOOKERS = 0.5
+"""Seconds after which who holds a lock cannot be one that only looks, as `is_held` does."""
 
 
 class Lock:
@@ -20,11 +19,10 @@ class Lock:
 
     def __init__(self, path: str) -> None:
         """Take the lock. Raises `AlreadyRunning` where somebody else has it."""
-        # The folder decides, as nobody looks at its lock, and whoever deletes the file cannot
-        # make room for a second one. The file may be held for a moment by somebody who looks.
+        # The folder is locked too: whoever deletes the file cannot make room for a second one.
         self._held = [_take(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)]
         try:
-            self._held.append(_take(path, os.O_RDWR | os.O_CREAT, patience=LOOKERS))
+            self._held.append(_take(path, os.O_RDWR | os.O_CREAT))
         except BaseException:
             self.release()
             raise
@@ -36,9 +34,9 @@ class Lock:
         self._held = []
 
 
-def _take(path: str, flags: int, *, patience: float = 0.0) -> int:
+def _take(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
-    end = time.monotonic() + patience
+    end = time.monotonic() + LOOKERS
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,11 +54,15 @@ def is_held(path: str) -> bool:
     """Whether a supervisor serves the project of this lock."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        folder = os.path.dirname(path)
+        return os.path.isdir(folder) and is_held(folder)  # somebody may have deleted the file
     except OSError:
         return False
-    with contextlib.closing(os.fdopen(descriptor)):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
     return False

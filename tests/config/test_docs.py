@@ -76,7 +76,12 @@ def app_tables() -> list[tuple[str, Key[object]]]:
     return [(table.header, key) for table in TABLES for key in table.keys if key.example]
 
 
-@pytest.mark.parametrize(("header", "key"), app_tables(), ids=str)
+@pytest.mark.parametrize(
+    ("header", "key"),
+    app_tables(),
+    # The same names in every process that collects them.
+    ids=lambda each: each if isinstance(each, str) else each.name,
+)
 def test_every_example_of_a_key_is_valid_where_it_stands(header, key):
     header = header.replace("<name>", "app").replace("top level", "")
     table = tomllib.loads(f"{header}\n{key.example}")

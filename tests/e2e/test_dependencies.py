@@ -21,34 +21,45 @@ def app(name: str, command: str, keys: str = "") -> str:
 WEB = "echo web >> order; exec sleep 3600"
 
 
-@pytest.mark.parametrize(
-    ("condition", "dependency"),
-    [
-        ("completed", app("db", f"{UNTIL_GATE}; echo db >> order", ONE_SHOT)),
-        ("exited", app("db", f"{UNTIL_GATE}; echo db >> order; exit 3", ONE_SHOT)),
-        (
-            "healthy",
-            app("db", f"{UNTIL_GATE}; echo db >> order; touch well; exec sleep 3600")
-            + '[processes.db.health_check]\ncommand = "test -e well"\ninterval_secs = 0.1\n',
-        ),
-        (
-            "ready",
-            app("db", f"{UNTIL_GATE}; echo db >> order; touch well; exec sleep 3600")
-            + '[processes.db.health_check]\ncommand = "test -e well"\ninterval_secs = 0.1\n',
-        ),
-    ],
-)
-def test_what_depends_starts_when_the_condition_is_met(ox: Ox, condition: str, dependency: str):
-    ox.up(
-        dependency + app("web", WEB, f'start_secs = 0\ndepends_on = {{ db = "{condition}" }}'),
-        "--no-wait",
+def passing(name: str) -> str:
+    """A dependency that becomes healthy when the gate opens."""
+    command = f"{UNTIL_GATE}; echo {name} >> order.{name}; touch well; exec sleep 3600"
+    check = f'[processes.db-{name}.health_check]\ncommand = "test -e well"\ninterval_secs = 0.1\n'
+    return app(f"db-{name}", command) + check
+
+
+def ending(name: str, code: int) -> str:
+    return app(f"db-{name}", f"{UNTIL_GATE}; echo {name} >> order.{name}; exit {code}", ONE_SHOT)
+
+
+DEPENDENCIES = {
+    "completed": ending("completed", 0),
+    "exited": ending("exited", 3),
+    "healthy": passing("healthy"),
+    "ready": passing("ready"),
+}
+
+
+def test_what_depends_starts_when_its_condition_is_met(ox: Ox):
+    webs = (
+        app(
+            f"web-{condition}",
+            f"echo web >> order.{condition}; exec sleep 3600",
+            f'start_secs = 0\ndepends_on = {{ db-{condition} = "{condition}" }}',
+        )
+        for condition in DEPENDENCIES
     )
-    assert "db" in ox.becomes("web", "blocked")["reason"]
+    ox.up("".join([*DEPENDENCIES.values(), *webs]), "--no-wait")
+    for condition in DEPENDENCIES:
+        assert f"db-{condition}" in ox.becomes(f"web-{condition}", "blocked")["reason"]
 
     (ox.folder / "gate").touch()
 
-    ox.becomes("web", "running")
-    assert (ox.folder / "order").read_text().split() == ["db", "web"]
+    for condition in DEPENDENCIES:
+        ox.becomes(f"web-{condition}", "running")
+        ox.content(f"order.{condition}", lambda text: "web" in text)
+        order = (ox.folder / f"order.{condition}").read_text().split()
+        assert order == [condition, "web"]
 
 
 def test_started_is_enough_where_the_other_has_no_readiness_test(ox: Ox):

@@ -139,25 +139,31 @@ def test_a_killed_app_comes_back_and_is_counted_until_reset(ox: Ox):
     assert ox.pid("a") == row["pid"]
 
 
-@pytest.mark.parametrize(
-    ("keys", "command", "ends_as"),
-    [
-        ("", "exit 0", "exited"),
-        ("exit_codes = [0, 3]\n", "exit 3", "exited"),
-        (ONE_SHOT, "exit 0", "exited"),
-        (ONE_SHOT, "exit 3", "crashed"),
-        ("max_restarts = 2\nrestart_delay_ms = 1\n", "exit 3", "crashed"),
-        ("max_restarts = 2\nrestart_delay_ms = 1\n", "kill -SEGV $$", "crashed"),
-    ],
-)
-def test_how_an_app_ends_decides_what_it_is_then(ox: Ox, keys: str, command: str, ends_as: str):
-    ox.write(f"[processes.a]\ncommand = 'echo x >> runs; {command}'\n{keys}{CANARY}")
+ENDS = [
+    ("", "exit 0", "exited"),
+    ("exit_codes = [0, 3]\n", "exit 3", "exited"),
+    (ONE_SHOT, "exit 0", "exited"),
+    (ONE_SHOT, "exit 3", "crashed"),
+    ("max_restarts = 2\nrestart_delay_ms = 1\n", "exit 3", "crashed"),
+    ("max_restarts = 2\nrestart_delay_ms = 1\n", "kill -SEGV $$", "crashed"),
+]
+
+
+def test_how_an_app_ends_decides_what_it_is_then(ox: Ox):
+    ox.write(
+        "".join(
+            f"[processes.a{number}]\ncommand = 'echo x >> runs{number}; {command}'\n{keys}"
+            for number, (keys, command, _) in enumerate(ENDS)
+        )
+        + CANARY
+    )
 
     ox("start")
 
-    assert ox.becomes("a", "exited", "crashed")["status"] == ends_as
-    runs = 3 if "max_restarts" in keys else 1
-    assert (ox.folder / "runs").read_text() == "x\n" * runs
+    for number, (keys, _, ends_as) in enumerate(ENDS):
+        assert ox.becomes(f"a{number}", "exited", "crashed")["status"] == ends_as
+        runs = 3 if "max_restarts" in keys else 1
+        assert (ox.folder / f"runs{number}").read_text() == "x\n" * runs
 
 
 def test_restart_on_exit_starts_anew_after_a_success_too(ox: Ox):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 MASTER = """
 import os, signal, sys
 def note(text):
-    with open("heard", "a") as file:
+    with open(sys.argv[1], "a") as file:
         file.write(text + "\\n")
 def ended(number, frame):
     note(f"{who} {signal.Signals(number).name}")
@@ -34,25 +34,31 @@ while True:
 """
 
 
-@pytest.mark.parametrize(
-    ("keys", "heard"),
-    [
-        ("", ["master SIGTERM", "worker SIGINT"]),
-        ('stop_signal = "INT"\n', ["master SIGINT", "worker SIGINT"]),
-        ('stop_signal_to = "group"\n', ["master SIGTERM", "worker SIGTERM"]),
-    ],
-)
-def test_workers_are_told_by_their_master_unless_the_oxfile_says_all(
-    ox: Ox, keys: str, heard: list[str]
-):
+TOLD = [
+    ("", ["master SIGTERM", "worker SIGINT"]),
+    ('stop_signal = "INT"\n', ["master SIGINT", "worker SIGINT"]),
+    ('stop_signal_to = "group"\n', ["master SIGTERM", "worker SIGTERM"]),
+]
+
+
+def test_workers_are_told_by_their_master_unless_the_oxfile_says_all(ox: Ox):
     ox.write(MASTER, "master.py")
-    ox.up(f'[processes.a]\ncommand = "{PYTHON} master.py"\nstart_secs = 0\n{keys}')
-    ox.content("heard", lambda text: text.count("ready") == 2)
+    ox.write(
+        "".join(
+            f'[processes.a{number}]\ncommand = "{PYTHON} master.py heard{number}"\n'
+            f"start_secs = 0\n{keys}"
+            for number, (keys, _) in enumerate(TOLD)
+        )
+    )
+    ox.done("start")
+    for number in range(len(TOLD)):
+        ox.content(f"heard{number}", lambda text: text.count("ready") == 2)
 
-    ox.done("stop", "a")
+    ox.done("stop")
 
-    lines = (ox.folder / "heard").read_text().splitlines()
-    assert sorted(line for line in lines if "ready" not in line) == heard
+    for number, (_, heard) in enumerate(TOLD):
+        lines = (ox.folder / f"heard{number}").read_text().splitlines()
+        assert sorted(line for line in lines if "ready" not in line) == heard
 
 
 def test_behind_a_shell_its_direct_children_are_told(ox: Ox):
@@ -137,7 +143,7 @@ def test_what_a_leader_leaves_behind_is_gone_before_the_next_run(ox: Ox):
         "time.sleep(3600)\n",
         "leader.py",
     )
-    ox.up(f'[processes.a]\ncommand = "{PYTHON} leader.py"\nstart_secs = 0\n')
+    ox.up(f'[processes.a]\ncommand = "{PYTHON} leader.py"\nstart_secs = 0\nstop_timeout_ms = 300\n')
     old = ox.pid("a")
     child = int(ox.content(f"child{old}"))
 

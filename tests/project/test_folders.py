@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oxtrio.errors import OxtrioError, Refused
+from oxtrio.errors import AlreadyRunning, OxtrioError, Refused
 from oxtrio.project.folders import (
     Folders,
     RunningProject,
@@ -207,6 +207,21 @@ class TestRunning:
         assert where.lock is not None
 
         Lock(where.lock).release()
+
+    def test_who_deletes_the_file_hides_nobody_and_makes_no_room(self, environ, monkeypatch):
+        monkeypatch.setattr("oxtrio.project.lock.LOOKERS", 0.0)
+        where = folders("shop-1", environ)
+        prepare(where)
+        assert where.lock is not None
+        assert not where.is_served
+        lock = Lock(where.lock)
+        Path(where.lock).unlink()
+
+        assert where.is_served
+        with pytest.raises(AlreadyRunning):
+            Lock(where.lock)
+        lock.release()
+        assert not where.is_served
 
     def test_who_only_looks_keeps_no_supervisor_out(self, environ, monkeypatch):
         where = folders("shop-1", environ)
