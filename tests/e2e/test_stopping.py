@@ -19,7 +19,8 @@ def note(text):
 def ended(number, frame):
     note(f"{who} {signal.Signals(number).name}")
     if who == "master":
-        os.kill(child, signal.SIGINT)
+        if "tells" in sys.argv:
+            os.kill(child, signal.SIGINT)
         os.waitpid(child, 0)
     os._exit(0)
 who = "master"
@@ -35,9 +36,9 @@ while True:
 
 
 TOLD = [
-    ("", ["master SIGTERM", "worker SIGINT"]),
-    ('stop_signal = "INT"\n', ["master SIGINT", "worker SIGINT"]),
-    ('stop_signal_to = "group"\n', ["master SIGTERM", "worker SIGTERM"]),
+    (" tells", "", ["master SIGTERM", "worker SIGINT"]),
+    (" tells", 'stop_signal = "INT"\n', ["master SIGINT", "worker SIGINT"]),
+    ("", 'stop_signal_to = "group"\n', ["master SIGTERM", "worker SIGTERM"]),
 ]
 
 
@@ -45,9 +46,9 @@ def test_workers_are_told_by_their_master_unless_the_oxfile_says_all(ox: Ox):
     ox.write(MASTER, "master.py")
     ox.write(
         "".join(
-            f'[processes.a{number}]\ncommand = "{PYTHON} master.py heard{number}"\n'
+            f'[processes.a{number}]\ncommand = "{PYTHON} master.py heard{number}{manner}"\n'
             f"start_secs = 0\n{keys}"
-            for number, (keys, _) in enumerate(TOLD)
+            for number, (manner, keys, _) in enumerate(TOLD)
         )
     )
     ox.done("start")
@@ -56,7 +57,7 @@ def test_workers_are_told_by_their_master_unless_the_oxfile_says_all(ox: Ox):
 
     ox.done("stop")
 
-    for number, (_, heard) in enumerate(TOLD):
+    for number, (_, _, heard) in enumerate(TOLD):
         lines = (ox.folder / f"heard{number}").read_text().splitlines()
         assert sorted(line for line in lines if "ready" not in line) == heard
 
