@@ -1,5 +1,6 @@
 """What is wrong with an oxfile, or with a command line, is said at once; nothing is touched."""
 
+import json
 import os
 import re
 
@@ -175,3 +176,10 @@ def test_what_runs_as_root_without_saying_so_is_named_in_one_warning(ox: Ox):
     [warning] = re.findall("(?m)^warning: (.*root.*)$", ox("validate").stderr)
 
     assert re.findall(r"\b[abc]\b", warning) == ["a", "b"]
+
+
+def test_the_schema_is_json_and_the_version_is_told(ox: Ox):
+    schema = json.loads(ox.done("schema"))
+
+    assert "processes" in schema["properties"]
+    assert re.fullmatch(r"oxtrio \d+\.\d+\.\d+\S*\n", ox.done("--version"))
