@@ -102,7 +102,7 @@ DAEMONISE = f"{PYTHON} {FIXTURES}/daemonise.py daemon"
 WIPED = pytest.param(
     "stay wiped",
     marks=pytest.mark.xfail(
-        strict=True,
+        strict=False,  # where somebody happens to look in time, it is caught
         reason="a daemon in a session of its own, without environment, whose parents ended"
         " before anybody looked, cannot be attributed to its run without a cgroup",
     ),
