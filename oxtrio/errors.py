@@ -10,6 +10,7 @@ OxtrioError                  1   the operation failed
 ├── TimedOut               124   not done within --timeout
 ├── AlreadyRunning           1   another supervisor serves this project
 ├── SpawnFailed              1   a run could not be started
+├── AddressTaken             1   somebody else listens on an address that is to be held
 └── ProtocolError            1   the peer does not speak our protocol
 
 A bug, such as an illegal state transition, is not an `OxtrioError` and has no hint.
@@ -69,6 +70,10 @@ class AlreadyRunning(OxtrioError):
 
 class SpawnFailed(OxtrioError):
     """A run could not be started; the message names what is missing."""
+
+
+class AddressTaken(OxtrioError):
+    """Somebody else listens on an address that is to be held; the message says who."""
 
 
 class ProtocolError(OxtrioError):

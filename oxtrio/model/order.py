@@ -14,6 +14,10 @@ class Verb(StrEnum):
     RESET = auto()
     SIGNAL = auto()
     WAIT = auto()
+    SCALE = auto()
+    DRAIN = auto()
+    RESUME = auto()
+    PAUSE = auto()
 
 
 class Until(StrEnum):
@@ -43,6 +47,8 @@ class Order:
     signal: str = ""
     """Name of the signal, for SIGNAL."""
     until: Until = Until.READY
+    instances: int | None = None
+    """For SCALE: how many, of the one app that *names* says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

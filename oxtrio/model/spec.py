@@ -1,8 +1,9 @@
 """What is asked of an app: frozen, complete, and the same whatever dialect it was written in.
 
 All times are float seconds, all sizes bytes. Changing a spec makes a new one, so "did it
-change?" is `old != new`. Only `${instance}` is still to be replaced in the strings here
-(in command, env values, health endpoint and log paths); every other variable is expanded.
+change?" is `old != new`. Only `${instance}`, `${port}` and, in a command, `${fd}` and
+`${fd:NAME}` are still to be replaced in the strings here (command, env values, health endpoint,
+log paths, paths of Unix sockets); every other variable is expanded.
 """
 
 from dataclasses import dataclass, field
@@ -48,10 +49,20 @@ class RestartSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadySpec:
+    """When a run counts as up. Of several readiness tests all must pass, the health check too."""
+
     start: float = 1.0
     """Without a readiness test: up after this long (one-shots: 0)."""
     timeout: float = 60.0
     """How long a start, restart or reload that waits, waits."""
+    notify: bool = False
+    """It says so itself: `READY=1` (sd_notify)."""
+    watchdog: float | None = None
+    """With *notify*: seconds within which it must say `WATCHDOG=1` again and again."""
+    log_line: str | None = None
+    """A regular expression that its output must match."""
+    period: float = 60.0
+    """Seconds that it has for *notify* and *log_line*; after them the run has failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +80,10 @@ class OnUnhealthy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthSpec:
-    """How to find out whether a run is well: exactly one of *endpoint*, *command*."""
+    """How to find out whether a run is well: exactly one of *endpoint*, *command*.
+
+    `notify` and `log_line`, which stand in the same table of the oxfile, are in `ReadySpec`.
+    """
 
     endpoint: str | None = None
     command: str | tuple[str, ...] | None = None
@@ -82,6 +96,49 @@ class HealthSpec:
     start_period: float = 60.0
     """From the end of the initial delay: failures before the first pass do not count in it."""
     on_unhealthy: OnUnhealthy = OnUnhealthy.RESTART
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenSpec:
+    """One address that is held: *host* and *port*, or the *path* of a Unix socket."""
+
+    host: str = ""
+    """A literal IP address."""
+    port: int = 0
+    path: str | None = None
+    """Absolute; may contain `${instance}`."""
+    name: str = ""
+    """For `LISTEN_FDNAMES` and `${fd:NAME}`; "" where it has none."""
+    dual_stack: bool = False
+    """An IPv6 address on which IPv4 clients are served too."""
+    backlog: int = 2048
+    mode: int = 0o660
+    """Of a Unix socket, like its *owner* and *group*."""
+    owner: str | None = None
+    group: str | None = None
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class ReloadManner(StrEnum):
+    """How one run is replaced by the next."""
+
+    OVERLAP = auto()  # the newcomer takes over when it is ready; nobody waits
+    RESTART = auto()  # stop, then start: never two at once
+    SIGNAL = auto()  # it reloads itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadSpec:
+    manner: ReloadManner | None = None
+    """None: overlap where it is sure that nothing goes wrong, else restart."""
+    signal: Signals | None = None
+    """With the manner SIGNAL."""
+    parallel: int = 1
+    """Instances that are replaced at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +207,13 @@ class AppSpec:
     depends_on: tuple[tuple[str, Condition | None], ...] = ()
     """None: ready where the other has a readiness test, else started."""
     start_delay: float = 0.0
+    listen: tuple[ListenSpec, ...] = ()
+    """Addresses that the oxfile has oxtrio hold; known servers may have theirs held without."""
+    hold_port: bool = True
+    """Whether the address of a known server is held although *listen* is empty."""
+    port: int | None = None
+    """`${port}` and `$PORT`: of all instances where the address is held, else of the first."""
+    reload: ReloadSpec = field(default_factory=ReloadSpec)
     tags: tuple[str, ...] = ()
     namespace: str | None = None
     description: str | None = None
@@ -163,6 +227,13 @@ class AppSpec:
     def one_shot(self) -> bool:
         """Never restarted: it is meant to end."""
         return self.restart.always is False
+
+    @property
+    def has_readiness_test(self) -> bool:
+        """Whether something must pass before it counts as up."""
+        ready = self.ready
+        tests = (self.health is not None, ready.notify, ready.log_line is not None, self.listen)
+        return any(tests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

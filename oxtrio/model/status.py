@@ -40,6 +40,7 @@ class InstanceStatus:
     since: str
     next_at: str | None
     listen: tuple[str, ...]
+    """The addresses that oxtrio holds for it."""
     command: str
     config: str
     tags: tuple[str, ...]
@@ -52,6 +53,12 @@ class InstanceStatus:
     description: str | None = None
     last_health: str | None = None
     """The last answer of its health check."""
+    reload: str = "restart"
+    """How a reload replaces it: `overlap`, `restart`, or the signal that it is sent."""
+    gap: str = ""
+    """Why a reload means that clients are refused for a moment; "" where it does not."""
+    said: str | None = None
+    """What it says of itself (`STATUS=` by sd_notify)."""
     leftover: int = 0
     """Processes of an ended run that are still there."""
 
