@@ -59,7 +59,7 @@ $(INSTALLED): $(VENV)/.made pyproject.toml
 	@$(PIP) -e .
 	@touch $@
 
-$(EQUIPPED): $(INSTALLED) tests/requirements-examples.txt $(wildcard examples/*/requirements.txt)
+$(EQUIPPED): $(INSTALLED) tests/requirements-examples.txt tests/requirements-servers.txt $(wildcard examples/*/requirements.txt)
 	@echo "installing what the tests need"
-	@$(PIP) -e '.[test,check]' -r tests/requirements-examples.txt
+	@$(PIP) -e '.[test,check]' -r tests/requirements-examples.txt -r tests/requirements-servers.txt
 	@touch $@

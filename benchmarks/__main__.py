@@ -5,7 +5,20 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
-from benchmarks import boot, idle, logs, machine, respawn, start, status, stop
+from benchmarks import (
+    boot,
+    broken,
+    crash,
+    held,
+    idle,
+    logs,
+    machine,
+    reload,
+    respawn,
+    start,
+    status,
+    stop,
+)
 from benchmarks.bench import Bench
 from benchmarks.failure import Failed
 from benchmarks.interpreter import compile_ours
@@ -22,6 +35,10 @@ BENCHMARKS: dict[str, Callable[[Bench], Table]] = {
     "idle": idle.measure,
     "logs": logs.measure_big,
     "lines": logs.measure_small,
+    "reload": reload.measure,
+    "broken": broken.measure,
+    "crash": crash.measure,
+    "held": held.measure,
 }
 INTRODUCTION = """\
 # Benchmarks
@@ -50,8 +67,9 @@ def main() -> int:
 
 def _measure(asked: argparse.Namespace) -> int:
     compile_ours()
-    peers, missing = roster.available()
-    bench = Bench(peers=tuple(peers), quick=asked.quick)
+    peers, missing = roster.available(roster.PEERS)
+    web, _ = roster.available(roster.WEB)
+    bench = Bench(peers=peers, web=web, quick=asked.quick)
     print(_head(asked.markdown, missing), flush=True)
     failed = False
     for name in asked.names or BENCHMARKS:

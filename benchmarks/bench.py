@@ -12,6 +12,8 @@ class Bench:
     """What all benchmarks share."""
 
     peers: tuple[Peer, ...]
+    web: tuple[Peer, ...] = ()
+    """Those who can put a new release of a web app into service, by the means that they have."""
     quick: bool = False
     ours: Peer = field(default_factory=Oxtrio)
     floor: Peer = field(default_factory=Plain)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import oxtrio
 
@@ -12,9 +13,13 @@ _FOREIGN = ("OXTRIO_", "OXMGR_", "PYTHON")
 
 
 def plain_environ() -> dict[str, str]:
-    """The environment without what would make one side behave otherwise than for its users."""
+    """The environment without what would make one side behave otherwise than for its users.
+
+    Servers of the web are those of this Python, for all sides.
+    """
     kept = {name: text for name, text in os.environ.items() if not name.startswith(_FOREIGN)}
-    return kept | {"NO_COLOR": "1"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return kept | {"NO_COLOR": "1", "PATH": path}
 
 
 def compile_ours() -> None:

@@ -22,7 +22,7 @@ def compare(table: Table, rounds: int, sides: Mapping[str, Measure]) -> None:
     found: dict[str, list[Mapping[str, Value]]] = {name: [] for name in sides}
     for number in range(1, rounds + 1):
         for name in list(found):
-            _progress(f"{table.title}: round {number} of {rounds}: {name}")
+            progress(f"{table.title}: round {number} of {rounds}: {name}")
             try:
                 found[name].append(sides[name]())
             except (Failed, OSError, subprocess.SubprocessError) as error:
@@ -30,7 +30,7 @@ def compare(table: Table, rounds: int, sides: Mapping[str, Measure]) -> None:
                     raise Failed(str(error)) from error
                 table.note(f"{name} is left out: {error}")
                 del found[name]
-    _progress("")
+    progress("")
     medians = {name: _medians(results) for name, results in found.items()}
     for what, ours in medians.pop(OURS).items():
         besides = [(name, values[what]) for name, values in medians.items() if what in values]
@@ -41,6 +41,6 @@ def _medians(results: list[Mapping[str, Value]]) -> dict[str, Value]:
     return {what: middle([each[what] for each in results]) for what in results[0]}
 
 
-def _progress(text: str) -> None:
+def progress(text: str) -> None:
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

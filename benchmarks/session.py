@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGHUP
 
 from benchmarks.announcements import Announcements
 from benchmarks.failure import Failed
@@ -46,7 +47,7 @@ class Session:
         code = self.command(argv).wait(60)
         took = time.monotonic() - began
         if code:
-            raise Failed(f"`{' '.join(argv[-2:])}` ended with {code}: {self._last_words()}")
+            raise Failed(f"`{' '.join(argv[-2:])}` ended with {code}: {self.last_words()}")
         return took
 
     def stop_apps(self) -> subprocess.Popen[bytes] | None:
@@ -61,8 +62,27 @@ class Session:
         apps = {run.pid for run in self.said.runs.values()}
         return [pid for pid in descendants() if pid not in apps]
 
-    def _last_words(self) -> str:
-        return (self.folder / "commands").read_text(errors="replace").strip()[-200:]
+    def reload(self, name: str) -> int | None:
+        """Put new code of *name* into service; the exit code, None where a signal does it.
+
+        Returns when the command has ended, or after a signal when whoever ran before it is gone.
+        """
+        if self.setup.reload is not None:
+            return self.command(self.setup.reload(name)).wait(120)
+        before = set(descendants(self.server.pid))
+        self.server.send_signal(SIGHUP)
+        deadline = time.monotonic() + 60
+        while self.server.poll() is None and before.intersection(descendants(self.server.pid)):
+            if time.monotonic() > deadline:
+                raise Failed("whoever ran before the signal is still there after 60 s")
+            time.sleep(0.02)
+        return None
+
+    def last_words(self) -> str:
+        """The end of what was written by the supervisor, and by its commands."""
+        files = [self.folder / name for name in ("errors", "commands")]
+        said = [path.read_text(errors="replace").strip()[-200:] for path in files if path.exists()]
+        return " | ".join(filter(None, said))
 
 
 @contextmanager
@@ -93,7 +113,7 @@ def _start(argv: Argv, setup: Setup, folder: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             argv,
             env=_environ(setup),
-            cwd=folder,
+            cwd=setup.folder or folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,

@@ -17,6 +17,12 @@ class App:
     """Started again after every end, without delay."""
     log_bytes: int = 100 * 2**20
     """Its log is rotated at this size; five old ones are kept."""
+    folder: Path | None = None
+    """Where it runs; None: anywhere."""
+    health: str | None = None
+    """A URL that answers `200` while it is well: then it is a server of the web."""
+    handed: Sequence[str] = ()
+    """The command of such a server where its socket is handed to it, as `{fd}`."""
 
 
 def counted(count: int) -> str:

@@ -10,6 +10,7 @@ from oxtrio.model.order import Order, Step, Verb
 from oxtrio.supervisor.ending import Ending
 from oxtrio.supervisor.supervisor import Supervisor
 from oxtrio.system import signals
+from oxtrio.systemd import Herald
 
 MONITOR_PAUSE = 1.0
 """Seconds after which a monitor that a bug has ended starts again."""
@@ -30,7 +31,12 @@ async def keep_running(
 
 
 async def obey_signals(
-    say: Say, supervisor: Supervisor, ending: Ending, *, task_status: trio.TaskStatus[None]
+    say: Say,
+    supervisor: Supervisor,
+    ending: Ending,
+    herald: Herald,
+    *,
+    task_status: trio.TaskStatus[None],
 ) -> None:
     """SIGTERM, SIGINT: stop in order, a second one: kill. SIGHUP: reload, reopen the logs."""
     wanted = (*signals.STOP, signals.RELOAD)
@@ -42,7 +48,8 @@ async def obey_signals(
             name = Signals(number).name
             if number == signals.RELOAD and not at_terminal:
                 say(f"{name}: reloads the oxfile and reopens the logs")
-                await _reload(say, supervisor)
+                with herald.reloading():
+                    await _reload(say, supervisor)
                 continue
             again = supervisor.shutdown_asked.is_set()
             say(f"{name}: kills what is left" if again else _farewell(supervisor, at_terminal))

@@ -26,6 +26,7 @@ from oxtrio.model.spec import Config
 from oxtrio.monitors.health import watch_health
 from oxtrio.monitors.usage import watch_usage
 from oxtrio.monitors.viewers import Viewers
+from oxtrio.process.sockets import open_sockets
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.project.folders import Folders
 from oxtrio.project.locate import Project
@@ -39,7 +40,9 @@ from oxtrio.system import signals
 from oxtrio.system.children import Children, open_owner
 from oxtrio.system.containment import Containment
 from oxtrio.system.fifo import Scratch
+from oxtrio.system.groups import is_steering_supported
 from oxtrio.system.probes import prepare
+from oxtrio.systemd import Herald
 
 LAST_REPLIES = 2.0
 """Seconds in which the last answers of the control socket may go out."""
@@ -83,17 +86,22 @@ async def run_daemon(setup: Setup) -> int:
         viewers = Viewers()
         ending = Ending(supervisor, when_all_ended=setup.start)
         supervisor.freshen = viewers.wait_fresh
+        herald = Herald(setup.environ, supervisor)
         async with trio.open_nursery() as top:
             async with open_supervisor(supervisor):
                 control = await top.start(
                     serve_control, setup.folders.socket, supervisor, supervisor.report
                 )
-                await top.start(obey_signals, setup.say, supervisor, ending)
+                await top.start(obey_signals, setup.say, supervisor, ending, herald)
                 signals.unblock()
+                if herald.is_heard:
+                    top.start_soon(keep_running, "herald", herald.serve, supervisor)
                 if setup.on_ready is not None:
                     setup.on_ready()
+                    herald.ready()
                 _announce(supervisor, "started")
-                await _watch_until_shutdown(setup, supervisor, viewers, ending)
+                await _watch_until_shutdown(setup, supervisor, viewers, ending, herald)
+                herald.stopping(ending.exit_code)
                 await _stop_all(supervisor, control)
                 with trio.move_on_after(LAST_KILLS):
                     await children.end_orphans()
@@ -115,7 +123,7 @@ def _announce(supervisor: Supervisor, what: str) -> None:
 
 
 async def _watch_until_shutdown(
-    setup: Setup, supervisor: Supervisor, viewers: Viewers, ending: Ending
+    setup: Setup, supervisor: Supervisor, viewers: Viewers, ending: Ending, herald: Herald
 ) -> None:
     """Monitors run inside; they are the first to be cancelled."""
     report = supervisor.report
@@ -135,12 +143,12 @@ async def _watch_until_shutdown(
             monitors.start_soon(keep_running, name, monitor, supervisor)
         monitors.start_soon(ending.watch)
         if setup.start:
-            monitors.start_soon(_start_all, setup, supervisor, ending)
+            monitors.start_soon(_start_all, setup, supervisor, ending, herald)
         await supervisor.shutdown_asked.wait()
         monitors.cancel_scope.cancel()
 
 
-async def _start_all(setup: Setup, supervisor: Supervisor, ending: Ending) -> None:
+async def _start_all(setup: Setup, supervisor: Supervisor, ending: Ending, herald: Herald) -> None:
     try:
         await supervisor.carry_out(Order(verb=Verb.START, names=setup.names), tell_nobody)
     except OxtrioError as error:
@@ -149,6 +157,8 @@ async def _start_all(setup: Setup, supervisor: Supervisor, ending: Ending) -> No
         setup.say(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         ending.decided = error.exit_code
         supervisor.shutdown(kill=False)
+        return
+    herald.ready()
 
 
 async def _stop_all(supervisor: Supervisor, control: ControlServer) -> None:
@@ -184,6 +194,7 @@ def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervis
         containment=Containment(children),
         scratch=Scratch(),
         logs=logs,
+        sockets=open_sockets(steered=_steers(setup.environ)),
         display=setup.display,
         read_env_file=read_env_file,
         project=project.name or project.identity,
@@ -217,6 +228,11 @@ def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervis
     supervisor.environ = setup.environ
     supervisor.identity = identity
     return supervisor
+
+
+def _steers(environ: Mapping[str, str]) -> bool:
+    """Whether held sockets are one for each run; "off" is for trying the other way."""
+    return environ.get("OXTRIO_STEERING") != "off" and is_steering_supported()
 
 
 def _report_bug(setup: Setup, journal: Journal, what: str, bug: BaseException) -> None:

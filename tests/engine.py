@@ -22,6 +22,7 @@ from oxtrio.model.order import Order, Report, Step, Verb
 from oxtrio.model.spec import AppSpec, Config, ReadySpec, StopSpec
 from oxtrio.model.status import InstanceStatus
 from oxtrio.process.instance import Instance
+from oxtrio.process.sockets import open_sockets
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.supervisor.journal import Journal
 from oxtrio.supervisor.supervisor import Supervisor, open_supervisor
@@ -184,7 +185,11 @@ async def reaper(
 
 @asynccontextmanager
 async def engine(
-    folder: Path, *specs: AppSpec, deadline: float = DEADLINE, named_pipes: bool = True
+    folder: Path,
+    *specs: AppSpec,
+    deadline: float = DEADLINE,
+    named_pipes: bool = True,
+    steered: bool = True,
 ) -> AsyncIterator[Engine]:
     """A supervisor of *specs*; all is stopped at the end, and nothing may be left."""
     (folder / "runs").mkdir(mode=0o700, exist_ok=True)
@@ -198,6 +203,7 @@ async def engine(
                 containment=Containment(children),
                 scratch=scratch,
                 logs=logs,
+                sockets=open_sockets(steered=steered),
                 display=None,
                 read_env_file=_read_env_file,
                 project="test",

@@ -19,9 +19,10 @@ BELOW = {
     "supervisor": "process logs system policy model errors",
     "monitors": "system policy model errors",
     "control": "supervisor system policy model errors",
-    "attendants": "supervisor system model errors",
-    "daemon": "attendants control monitors supervisor process logs system project config policy "
-    "model errors",
+    "systemd": "supervisor system policy model errors",
+    "attendants": "systemd supervisor system model errors",
+    "daemon": "attendants systemd control monitors supervisor process logs system project config "
+    "policy model errors",
     "startup": "daemon process logs system project config policy model errors",
     "cli": "control startup project config policy model errors",
     "entry": "cli startup system",
@@ -40,6 +41,7 @@ OUTSIDE = {
     "supervisor": "trio",
     "monitors": "trio",
     "control": "trio h11",
+    "systemd": "trio",
     "attendants": "trio",
     "daemon": "trio",
     "startup": "trio",

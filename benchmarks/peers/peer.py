@@ -34,6 +34,10 @@ class Setup:
     stop: Argv | None = None
     """Stops all apps; None: SIGTERM to the supervisor does."""
     stop_one: Callable[[str], Argv] | None = None
+    reload: Callable[[str], Argv] | None = None
+    """Puts new code of one app into service; None: SIGHUP to what `serve` started does."""
+    folder: Path | None = None
+    """Where it is started; None: in the folder that it was prepared in."""
     api: Api | None = None
     logs: Mapping[str, Path] = field(default_factory=dict)
     """Where the output of each app goes; rotated files have a number behind the name."""

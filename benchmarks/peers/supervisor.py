@@ -33,6 +33,7 @@ class Supervisor:
             status=(*control, "status"),
             stop=(*control, "stop", "all"),
             stop_one=lambda name: (*control, "stop", name),
+            reload=lambda name: (*control, "restart", name),
             api=Api(lambda: socket if socket.exists() else None, "POST", "/RPC2", _ASK),
             logs=logs,
         )
@@ -58,7 +59,8 @@ def _table(app: App, log: Path) -> str:
 [program:{app.name}]
 command = {" ".join(app.argv)}
 autorestart = {str(app.restarts).lower()}
-startsecs = 0
+startsecs = {1 if app.health else 0}
+directory = {app.folder or log.parent}
 redirect_stderr = true
 stdout_logfile = {log}
 stdout_logfile_maxbytes = {app.log_bytes}

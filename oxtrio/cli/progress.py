@@ -9,7 +9,10 @@ from oxtrio.errors import ProtocolError
 from oxtrio.model.order import Report, Step
 from oxtrio.model.state import State
 
-SETTLED = frozenset({"running", "exited", "stopped", "crashed", "stuck", "backoff", "unhealthy"})
+SETTLED = frozenset(
+    ("running", "exited", "stopped", "crashed", "stuck", "backoff", "unhealthy", "drained")
+    + ("paused",)
+)
 
 
 def follow(answers: Iterable[Step | Report]) -> Report:

@@ -13,6 +13,10 @@ _CANNOT = {
     Verb.RELOAD: "cannot reload {name}",
     Verb.RESET: "cannot reset {name}",
     Verb.SIGNAL: "cannot signal {name}",
+    Verb.SCALE: "cannot scale {name}",
+    Verb.DRAIN: "cannot drain {name}",
+    Verb.RESUME: "cannot resume {name}",
+    Verb.PAUSE: "cannot pause {name}",
 }
 _WILL_NOT = {
     Until.RUNNING: "{name} will not run",
@@ -35,8 +39,7 @@ def show(order: Order, report: Report, look: str) -> int:
     if not progress.shown_live():
         for step in report.done:
             print(f"{step.name}: {step.state}" + (f" (pid {step.pid})" if step.pid else ""))
-    for line in report.notes:
-        print(line)
+    _show_notes(order, report.notes)
     sys.stdout.flush()
     for failure in report.failures:
         _show_failure(order, failure)
@@ -46,6 +49,15 @@ def show(order: Order, report: Report, look: str) -> int:
         note("hint", f"it goes on; see: {look}")
         return TIMED_OUT
     return FAILED if report.failures else 0
+
+
+def _show_notes(order: Order, notes: tuple[str, ...]) -> None:
+    """What `start` has to say is its result; what others say is beside theirs."""
+    for line in notes:
+        if order.verb is Verb.START:
+            print(line)
+        else:
+            note("note", line)
 
 
 def _show_failure(order: Order, failure: Failure) -> None:

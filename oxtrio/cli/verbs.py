@@ -15,7 +15,15 @@ GROUPS: dict[str, dict[str, str]] = {
         "why": "history",
         "ls": "projects",
     },
-    "Steer": {"wait": "steering", "signal": "steering", "reset": "steering"},
+    "Steer": {
+        "wait": "steering",
+        "signal": "steering",
+        "scale": "scaling",
+        "drain": "serving",
+        "pause": "serving",
+        "resume": "serving",
+        "reset": "steering",
+    },
     "Oxfile": {"validate": "projects", "schema": "projects"},
 }
 
@@ -25,7 +33,7 @@ ALIASES = {"runtime": "running"}
 MODULES = {verb: module for group in GROUPS.values() for verb, module in group.items()} | ALIASES
 
 LATER = frozenset(
-    ("scale", "drain", "resume", "pause", "errors", "crashes", "top", "exec", "attach", "test")
+    ("errors", "crashes", "top", "exec", "attach", "test")
     + ("plan", "diff", "apply", "rollback", "init", "add", "remove", "import", "export", "convert")
     + ("upgrade", "service", "doctor", "dashboard", "shell")
 )

@@ -76,7 +76,9 @@ def _check_dependency(
         return
     other = entries[name].app
     if condition is Condition.HEALTHY and other.health is None:
-        entry.note("depends_on", f'waits for {name} to be "healthy", but it has no health_check')
+        tells = other.ready.notify or other.ready.log_line is not None
+        which = "health_check with an endpoint or a command" if tells else "health_check"
+        entry.note("depends_on", f'waits for {name} to be "healthy", but it has no {which}')
     if condition in (Condition.COMPLETED, Condition.EXITED) and other.restart.always:
         what = f'waits for {name} to be "{condition}", but it restarts after every exit'
         entry.note("depends_on", what, f"restart_on_exit = false makes {name} a one-shot")

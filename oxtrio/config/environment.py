@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 
-from oxtrio.config.expand import Expansion
+from oxtrio.config.expand import ONLY_INSTANCE, Expansion, Served
 from oxtrio.config.kinds import shown
 from oxtrio.config.oxfile import Oxfile
 from oxtrio.config.positions import KeyPath
 from oxtrio.config.values import fits_the_kernel
 
 
-def read_env(raw: Mapping[str, object] | None, at: KeyPath, oxfile: Oxfile) -> dict[str, str]:
-    """The variables of the table *at*: names checked, values expanded.
+def read_env(
+    raw: Mapping[str, object] | None, at: KeyPath, oxfile: Oxfile, served: Served = ONLY_INSTANCE
+) -> dict[str, str]:
+    """The variables of the table *at*: names checked, values expanded; what is *served* stays.
 
     A value itself is in no problem: it may be a secret.
     """
@@ -20,7 +22,7 @@ def read_env(raw: Mapping[str, object] | None, at: KeyPath, oxfile: Oxfile) -> d
         if problem:
             oxfile.note((*at, name), f"{shown(name)} {problem}")
         else:
-            variables[name] = _expanded(value, (*at, name), oxfile)
+            variables[name] = _expanded(value, (*at, name), oxfile, served)
     return variables
 
 
@@ -44,10 +46,10 @@ def _value_problem(value: object) -> str:
     return ""
 
 
-def _expanded(value: object, at: KeyPath, oxfile: Oxfile) -> str:
+def _expanded(value: object, at: KeyPath, oxfile: Oxfile, served: Served) -> str:
     if not isinstance(value, str):
         return ("true" if value else "false") if isinstance(value, bool) else str(value)
-    expansion = Expansion(oxfile.facts, instance=True)
+    expansion = Expansion(oxfile.facts, served)
     text = expansion.of(value)
     for what, hint in expansion.wrong:
         oxfile.note(at, f"{at[-1]} cannot be expanded: {what}", hint)

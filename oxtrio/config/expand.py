@@ -1,10 +1,14 @@
 """`~`, `${VAR}` and `${VAR:-default}` in the values of an oxfile (SPEC §2, Expansion).
 
+`${instance}`, `${port}` and `${fd}` are no variables but placeholders: they stay in the text, where
+they serve, until a run is started.
+
 It is done once: what a variable holds is never expanded again. A `$` without a brace is
 literal, as secrets contain it.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,11 +16,19 @@ from oxtrio.model.facts import Facts
 
 VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 BRACES: Final = re.compile(r"\$\{|\}")
-LATER: Final = re.compile(r"\$\{(?:port|fd|fd:[^{}]*)\}")
 INSTANCE: Final = "${instance}"
+PORT: Final = "${port}"
+PLACEHOLDER: Final = re.compile(r"\$\{(?:instance|port|fd|fd:[^{}]*)\}")
+
+Served = Mapping[str, str]
+"""Placeholders that a value may contain, each with why it does not serve, or "" where it does."""
+
+NONE: Final[Served] = {}
+ONLY_INSTANCE: Final[Served] = {INSTANCE: ""}
 DEEPEST: Final = 8
 """Levels of defaults within defaults."""
 
+NO_PORT = "needs the key port, such as port = 8000"
 LITERAL = "a literal ${ can only stand in an env_file"
 
 
@@ -25,8 +37,7 @@ class Expansion:
     """Expands strings; *wrong* collects (what, hint) of everything that cannot be."""
 
     facts: Facts
-    instance: bool
-    """Whether `${instance}` serves there; it stays in the text then."""
+    served: Served = field(default_factory=dict)
     wrong: list[tuple[str, str]] = field(default_factory=list)
 
     def of(self, text: str, depth: int = 0) -> str:
@@ -47,13 +58,11 @@ class Expansion:
 
     def _value(self, inner: str, depth: int) -> str:
         whole = f"${{{inner}}}"
-        if whole == INSTANCE:
-            if not self.instance:
-                self.wrong.append((f"{INSTANCE} does not serve here", ""))
-            return INSTANCE
-        if LATER.fullmatch(whole):
-            self.wrong.append((f"{whole} is not supported yet", ""))
-            return ""
+        if PLACEHOLDER.fullmatch(whole):
+            problem = self.served.get(whole, "does not serve here")
+            if problem:
+                self.wrong.append((f"{whole} {problem}", ""))
+            return whole
         found = VARIABLE.fullmatch(inner)
         if found is None:
             self.wrong.append(
@@ -73,6 +82,11 @@ class Expansion:
     def _or(self, name: str, default: str, depth: int) -> str:
         # As in a shell, an empty variable takes the default too.
         return self.facts.environ.get(name) or self.of(default, depth + 1)
+
+
+def served(port: int | None) -> Served:
+    """What `env` and `endpoint` of an app may contain that has this *port*, or none."""
+    return {INSTANCE: "", PORT: "" if port else NO_PORT}
 
 
 def _closing(text: str, start: int) -> int:

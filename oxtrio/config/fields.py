@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, TypeVar, cast
 
-from oxtrio.config.expand import Expansion
+from oxtrio.config.expand import NONE, Expansion, Served
 from oxtrio.config.keys import Key, Later, Table
 from oxtrio.config.kinds import Unfit, shown
 from oxtrio.config.oxfile import Oxfile
@@ -51,6 +51,19 @@ class Fields:
             self._inner[key.name] = Fields(self._raw.get(key.name), key.table, at, self.oxfile)
         return self._inner[key.name]
 
+    def members(self, key: Key[object]) -> list["Fields | str"]:
+        """The value of *key*, which is a table, a string or an array of both, one by one."""
+        assert key.table is not None
+        value, at = self.take(key), (*self._path, key.name)
+        items = value if isinstance(value, tuple) else ()
+        alone = not isinstance(self._raw.get(key.name), list)
+        return [
+            item
+            if isinstance(item, str)
+            else Fields(item, key.table, at if alone else (*at, place), self.oxfile)
+            for place, item in enumerate(items)
+        ]
+
     def note(self, key: Key[object], what: str, hint: str = "") -> None:
         """Something is wrong with *key*, beyond its kind."""
         self.oxfile.note((*self._path, key.name), f"{key.name} {what}", hint)
@@ -59,25 +72,25 @@ class Fields:
         """The text of the line that *key* is on."""
         return self.oxfile.written((*self._path, key.name))
 
-    def expanded(self, key: Key[object], text: str, *, instance: bool = False) -> str:
-        """*text*, a value of *key*, with its variables replaced."""
-        expansion = Expansion(self.oxfile.facts, instance)
+    def expanded(self, key: Key[object], text: str, served: Served = NONE) -> str:
+        """*text*, a value of *key*, with its variables replaced; what is *served* stays."""
+        expansion = Expansion(self.oxfile.facts, served)
         result = expansion.of(text)
         for what, hint in expansion.wrong:
             self.note(key, f"cannot be expanded: {what}", hint)
         return result
 
-    def path(self, key: Key[object], text: str, *, instance: bool = False) -> str:
+    def path(self, key: Key[object], text: str, served: Served = NONE) -> str:
         """*text*, a value of *key*, as an absolute path; symlinks and `..` are kept."""
-        expanded = self.expanded(key, text, instance=instance)
+        expanded = self.expanded(key, text, served)
         if expanded.startswith("~"):
             self.note(key, f"must be a path, is {shown(expanded)}", "only ~ and ~/… are expanded")
         return str(PurePosixPath(self.oxfile.folder) / expanded)
 
-    def optional_path(self, key: Key[str | None], *, instance: bool = False) -> str | None:
+    def optional_path(self, key: Key[str | None], served: Served = NONE) -> str | None:
         """The value of *key* as an absolute path, or None where there is none."""
         text = self.take(key)
-        return None if text is None else self.path(key, text, instance=instance)
+        return None if text is None else self.path(key, text, served)
 
     def _read(self, key: Key[T]) -> T:
         if key.name not in self._raw:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from oxtrio.config.addresses import check_addresses
 from oxtrio.config.dependencies import check_dependencies, dependency_warnings
 from oxtrio.config.dialects.processes import Defaults, read_app
 from oxtrio.config.entry import Entry
@@ -31,6 +32,7 @@ def load(sources: Sequence[Source], facts: Facts) -> Config:
     if all(oxfile.readable for oxfile in oxfiles):
         check_dependencies(entries)
     check_log_files(entries.values())
+    check_addresses(entries.values())
     _raise_problems(oxfiles, empty=not entries)
     apps = tuple(entry.app for entry in entries.values())
     return Config(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from oxtrio.config.expand import ONLY_INSTANCE
 from oxtrio.config.fields import Fields, first
 from oxtrio.config.tables import logs as keys
 from oxtrio.config.tables.app import ERROR_LOG_FILE, LOG_FILE, LOGS_KEY
@@ -12,8 +13,8 @@ MEBIBYTE = 1024 * 1024
 
 def read_logs(app: Fields, logging: Sequence[Fields]) -> LogSpec:
     """The logs of *app*; what it does not say is taken from *logging*, the top-level defaults."""
-    file = app.optional_path(LOG_FILE, instance=True)
-    error_file = app.optional_path(ERROR_LOG_FILE, instance=True)
+    file = app.optional_path(LOG_FILE, ONLY_INSTANCE)
+    error_file = app.optional_path(ERROR_LOG_FILE, ONLY_INSTANCE)
     rotation = (app.inner(LOGS_KEY), *logging)
     return LogSpec(
         file=file,

@@ -3,6 +3,7 @@
 from enum import Enum
 
 from oxtrio.config.keys import Key, Later, Table
+from oxtrio.config.tables.sockets import LISTEN
 from oxtrio.config.tables.top import PROCESSES, TOP
 from oxtrio.config.values import LONGEST_NAME, NAME
 
@@ -41,6 +42,13 @@ def _key(key: Key[object]) -> dict[str, object]:
         names = {"pattern": f"^{NAME.pattern}$", "maxLength": LONGEST_NAME}
         apps = {"propertyNames": names, "minProperties": 1}
         return {**schema, "type": "object", "additionalProperties": _table(key.table), **apps}
+    if key is LISTEN:
+        assert key.table is not None
+        one = [{"type": "string", "minLength": 1}, _table(key.table)]
+        return {
+            **schema,
+            "anyOf": [*one, {"type": "array", "items": {"anyOf": one}, "minItems": 1}],
+        }
     if key.table is not None:
         return {**schema, **_table(key.table)}
     if key.default is not None:

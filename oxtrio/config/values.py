@@ -1,6 +1,7 @@
 """The kinds of values that are oxtrio's own: commands, signals, masks, limits, dependencies."""
 
 import re
+import warnings
 from signal import Signals
 from typing import Final
 
@@ -93,6 +94,18 @@ def _signal(value: object) -> Signals:
     return Signals[name]
 
 
+def _regex(value: object) -> str:
+    """A pattern that Python takes without a word, as the word would come up again and again."""
+    text = read_filled(value)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(text)
+    except (re.error, Warning, OverflowError, RecursionError) as error:
+        raise Unfit("", f"is no regular expression: {error}") from None
+    return text
+
+
 def _umask(value: object) -> int:
     if type(value) is str and re.fullmatch(r"(0o)?[0-7]{1,4}", value):
         value = int(value.removeprefix("0o"), 8)
@@ -173,6 +186,7 @@ LABEL = Kind(
 )
 LABELS = list_of(LABEL, "an array of names (letters, digits and _ . -)")
 SIGNAL = Kind('the name of a signal, such as "SIGTERM"', {"type": "string"}, _signal)
+REGEX = Kind("a regular expression that is not empty", FILLED.schema, _regex)
 UMASK = Kind(
     'octal, as "022" or 0o022',
     {

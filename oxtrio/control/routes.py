@@ -36,7 +36,10 @@ LOGS_QUERY = (
     Parameter("stream", Stream, "Only this stream"),
 )
 
-APP_VERBS = (Verb.START, Verb.STOP, Verb.RESTART, Verb.RELOAD, Verb.SIGNAL, Verb.RESET)
+APP_VERBS = (
+    *(Verb.START, Verb.STOP, Verb.RESTART, Verb.RELOAD, Verb.SIGNAL, Verb.RESET),
+    *(Verb.SCALE, Verb.DRAIN, Verb.RESUME, Verb.PAUSE),
+)
 
 
 def document(steered: Steered, request: Request) -> Reply:

@@ -6,7 +6,7 @@ change?" is `old != new`. Only `${instance}`, `${port}` and, in a command, `${fd
 log paths, paths of Unix sockets); every other variable is expanded.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 from signal import Signals
 
@@ -222,6 +222,10 @@ class AppSpec:
     health: HealthSpec | None = None
     limits: LimitsSpec = field(default_factory=LimitsSpec)
     logs: LogSpec = field(default_factory=LogSpec)
+
+    def same_runs(self, other: "AppSpec") -> bool:
+        """Whether a run of this is a run of *other*, however many of them there are."""
+        return replace(self, instances=1) == replace(other, instances=1)
 
     @property
     def one_shot(self) -> bool:

@@ -38,6 +38,11 @@ class Happening(StrEnum):
     PAUSED = auto()
     CONTINUED_STARTING = auto()
     CONTINUED = auto()
+    REPLACED = auto()  # a newcomer has taken over
+    NEWCOMER = auto()  # one was spawned beside it; it is what it was
+    REJECTED = auto()  # the newcomer did not get ready; it is what it was
+    DRAINED = auto()  # taken out of the rotation
+    RESUMED = auto()  # put back
 
 
 class IllegalTransition(Exception):
@@ -59,6 +64,8 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
     **{(state, Happening.ASKED_TO_STOP): State.STOPPING for state in (*_DOWN, *_UP, State.STUCK)},
     **{(state, Happening.GONE): State.STOPPED for state in (*_DOWN, *_ENDING)},
     **{(state, Happening.SURVIVED): State.STUCK for state in (*_DOWN, *_ENDING)},
+    # Whatever became of the old run meanwhile.
+    **{(state, Happening.REPLACED): State.RUNNING for state in (*_DOWN, *_UP, *_ENDING)},
     (State.STARTING, Happening.READY): State.RUNNING,
     (State.RUNNING, Happening.UNWELL): State.UNHEALTHY,
     (State.UNHEALTHY, Happening.WELL): State.RUNNING,
@@ -72,8 +79,23 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
 UP = frozenset(_UP)
 """The states in which its process lives, as far as anybody has been told."""
 
+NO_MOVE = frozenset(
+    {Happening.NEWCOMER, Happening.REJECTED, Happening.DRAINED, Happening.RESUMED}
+)
+"""What happens beside an instance, and leaves it what it is."""
+
+SERVING = frozenset({State.RUNNING, State.UNHEALTHY, State.PAUSED})
+"""The states in which clients would miss it: a newcomer can take over from it."""
+
 ALIVE = frozenset({*_UP, State.STOPPING, State.STUCK, State.RELOADING, State.DRAINED})
 """The states in which a process of the instance exists."""
+
+
+def shown(state: State, *, replaced: bool, drained: bool) -> State:
+    """What an operator is told: a run that is being replaced, or was taken out, still runs."""
+    if replaced and state in SERVING:
+        return State.RELOADING
+    return State.DRAINED if drained and state is State.RUNNING else state
 
 
 def transition(state: State, happening: Happening) -> State:

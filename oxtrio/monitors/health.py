@@ -82,7 +82,7 @@ async def _ask(run: Run, spec: HealthSpec) -> Answer | None:
     if run.paused:
         return None
     if spec.endpoint is not None:
-        answer = await probe(spec.endpoint, spec)
+        answer = await probe(spec.endpoint, spec, run.connect)
     else:
         assert spec.command is not None
         answer = answer_of(await run.run_command(spec.command, spec.timeout), spec)

@@ -8,6 +8,7 @@ import trio
 from oxtrio.model.health import Answer, CommandResult
 from oxtrio.model.spec import HealthSpec, LimitsSpec
 from oxtrio.model.usage import Usage
+from oxtrio.system.probes import Connect
 
 Report = Callable[[str, BaseException], None]
 """Takes what failed, and the bug: one that a monitor survives."""
@@ -69,6 +70,11 @@ class Run(Protocol):
 
         It and its group are killed after *patience* seconds, and when this is cancelled.
         """
+        ...
+
+    @property
+    def connect(self) -> Connect:
+        """Opens the connections of its health probes, so that it answers and nobody else."""
         ...
 
     def answered(self, answer: Answer) -> None:

@@ -1,11 +1,17 @@
 """How a command of an oxfile is executed (SPEC §2.1, `command`)."""
 
+import re
+from collections.abc import Sequence
 from typing import Final
 
 from oxtrio.policy.shell_words import Word, simple_command
 
 SHELL: Final = ("/bin/sh", "-c")
 INSTANCE: Final = "${instance}"
+PORT: Final = "${port}"
+FD: Final = re.compile(r"\$\{fd(?::(?P<name>[^{}]*))?\}")
+FIRST_FD: Final = 3
+"""As systemd defines it: held sockets are 3, 4, … in every run."""
 
 _RESERVED: Final = """
 ! [[ { } case coproc do done elif else esac fi for function if in select then time until while
@@ -48,6 +54,37 @@ def program(command: str | tuple[str, ...]) -> str | None:
 def with_instance(text: str, number: int) -> str:
     """*text* with the number of the instance in place of every `${instance}`."""
     return text.replace(INSTANCE, str(number))
+
+
+def with_port(text: str, port: int) -> str:
+    """*text* with *port* in place of every `${port}`."""
+    return text.replace(PORT, str(port))
+
+
+def with_fds(text: str, names: Sequence[str]) -> str:
+    """*text* with descriptors in place of `${fd}` (the first) and `${fd:NAME}`.
+
+    *names* are those of the addresses in order, "" where one has none. What names nothing stays.
+    """
+
+    def number(found: re.Match[str]) -> str:
+        fd = descriptor(found["name"], names)
+        return found[0] if fd is None else str(fd)
+
+    return FD.sub(number, text)
+
+
+def descriptor(name: str | None, names: Sequence[str]) -> int | None:
+    """The descriptor of the address with this *name*, or with this place from 0 on, if any.
+
+    No name at all means the first.
+    """
+    if name and name in names:
+        return FIRST_FD + names.index(name)
+    place = "0" if name is None else name
+    if not re.fullmatch("[0-9]{1,3}", place) or int(place) >= len(names):
+        return None
+    return FIRST_FD + int(place)
 
 
 def _program_word(text: str) -> Word | None:

@@ -29,6 +29,7 @@ class Given:
     working_dir: str
     venv: str | None = None
     """Resolved folder of the virtual environment."""
+    port: int | None = None
     user: tuple[str, str, str] | None = None
     """Name, home and shell, where the run changes its user."""
 
@@ -45,7 +46,11 @@ def compose(
     env["PYTHONUNBUFFERED"] = env.get("PYTHONUNBUFFERED", "1")
     env.update(from_files)
     instance = str(given.instance)
-    env.update((name, value.replace("${instance}", instance)) for name, value in spec.env)
+    port = "${port}" if given.port is None else str(given.port)
+    for name, value in spec.env:
+        env[name] = value.replace("${instance}", instance).replace("${port}", port)
+    if given.port is not None:
+        env["PORT"] = port
     env.setdefault("PATH", DEFAULT_PATH)
     if given.venv is not None:
         env["VIRTUAL_ENV"] = given.venv
@@ -66,4 +71,4 @@ def _inherit(inherit: bool | Collection[str], inherited: Mapping[str, str]) -> d
     if inherit is True:
         return {name: value for name, value in inherited.items() if name not in OURS}
     names = KEPT_WITHOUT_INHERITANCE if inherit is False else inherit
-    return {name: inherited[name] for name in names if name in inherited}
+    return {name: inherited[name] for name in names if name in inherited and name not in OURS}

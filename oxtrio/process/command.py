@@ -28,7 +28,7 @@ async def run_command(
     os.set_blocking(reading, False)
     try:
         try:
-            launch = preparation.launch_of(command, run_id, writing, writing)
+            launch = preparation.launch_beside(command, run_id, writing, writing)
             child = around.children.spawn(launch)
         finally:
             os.close(writing)

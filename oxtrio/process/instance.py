@@ -1,36 +1,23 @@
-"""One numbered copy of an app: the life of it, read top to bottom."""
-
-import random
-import time
-from collections.abc import Awaitable, Callable
-from typing import assert_never
+"""One numbered copy of an app: what is wanted of it, and the lives that follow from that."""
 
 import trio
 
-from oxtrio.errors import SpawnFailed
-from oxtrio.model.exit import Exit
 from oxtrio.model.spec import AppSpec
-from oxtrio.model.state import ALIVE, Happening, State
-from oxtrio.policy.restart import Ended, GiveUp, Leave, Retry, Streak, after_run, describe
+from oxtrio.model.state import ALIVE, SERVING, Happening, State
+from oxtrio.policy.rotation import Turn
 from oxtrio.process.life import Life, Outcome
+from oxtrio.process.living import Hold, Living
 from oxtrio.process.preparation import Preparation
-from oxtrio.process.run import Run, open_run
 from oxtrio.process.sinks import Sinks
 from oxtrio.process.standing import Publish, Standing
 from oxtrio.process.surroundings import Surroundings
-
-ONE_SHOT_GRACE = 1.0
-"""Seconds that a waiting start gives a one-shot to end; after that it counts as up."""
-
-Hold = Callable[["Instance"], Awaitable[None]]
-"""Returns when the dependencies of an instance are met."""
 
 
 class Instance(Standing):
     """Runs its process, again and again, until it is stopped, ends as meant, or is given up.
 
-    Steering it is synchronous: `start`, `stop` and `restart` change what is wanted and cancel
-    the life that no longer is; the coroutine `serve` does the rest.
+    Steering it is synchronous: `start`, `stop`, `restart` and `succeed` change what is wanted
+    and cancel the life that no longer is; the coroutine `serve` does the rest.
     """
 
     def __init__(
@@ -42,10 +29,10 @@ class Instance(Standing):
         self._around = around
         self._hold = hold
         self._retired = False
+        self._living: dict[Life, Living] = {}
+        """All lives of which anything is left."""
         self._fallen: Life | None = None
         """A life that a bug has ended."""
-        self._pause: trio.CancelScope | None = None
-        """Around the waiting for the next attempt."""
         self._sinks = Sinks(around.logs, number)
 
     # Steering: what an operator wants. Nothing here waits.
@@ -69,35 +56,58 @@ class Instance(Standing):
         self.wanted = True
         return self._begin(life) if self._next is None else self._next
 
+    def can_be_succeeded(self) -> bool:
+        """Whether there is somebody whom a newcomer could take over from."""
+        serves = self.wanted and self.state in SERVING and self._next is None
+        return serves and self.newcomer is None and not self._retired
+
+    def succeed(self, life: Life) -> Life:
+        """Begin *life* beside what runs; it takes over when its first run is ready.
+
+        Where that fails, what runs has never noticed. Only for what `can_be_succeeded`.
+        """
+        life.beside, life.predecessor = True, self.life
+        self.newcomer = life
+        self._woken.unpark_all()
+        return life
+
     def stop(self, why: str) -> None:
         """Want it down."""
         self.wanted = False
+        self.drained = False
         if self._next is not None:
             self._next.settle(Outcome.CANCELLED, why)
             self._next = None
+        self._dismiss_newcomer(why)
         if self.life is not None:
             self.reason = why
             self.life.scope.cancel()
         elif self.state not in (State.STOPPED, State.STUCK):
-            self._happened(Happening.GONE, why)
+            self.happened(Happening.GONE, why)
 
     def kill(self) -> None:
         """SIGKILL to all of it now; after `stop`, the end of one that takes too long."""
-        if self.run is not None:
-            self.run.kill()
+        for life in self._living:
+            if life.run is not None:
+                life.run.kill()
 
     def reset(self) -> None:
         """Forget its failures; what waits for its next attempt makes it now."""
         self.restarts = self.failures = 0
-        if self.life is not None:
-            self.life.streak = Streak()
-        if self._pause is not None:
-            self._pause.cancel()
+        if self.life is not None and self.life in self._living:
+            self._living[self.life].reset()
+
+    def drain(self, drained: bool) -> None:
+        """Take it out of the rotation, or put it back: it runs on either way."""
+        if drained is not self.drained:
+            self.drained = drained
+            self.take_turn()
+            self.happened(Happening.DRAINED if drained else Happening.RESUMED, "")
 
     @property
     def is_down(self) -> bool:
         """Nothing of it runs, and nothing is on its way."""
-        return self.life is None and self._next is None
+        return self.life is None and self._next is None and not self._living
 
     @property
     def is_settled(self) -> bool:
@@ -121,27 +131,42 @@ class Instance(Standing):
 
     def revive(self) -> None:
         """After a bug in `serve`: begin again, if it is still wanted."""
-        life, self._fallen, self.run = self._fallen, None, None
+        life, self._fallen, self.life, self.newcomer = self._fallen, None, None, None
+        self._living.clear()
         self.state, self.reason = State.CRASHED, "internal error"
+        self.take_turn()
         if life is not None:
             life.settle(Outcome.FAILED, "internal error")
             if self.wanted and self._next is None:
                 self._begin(Life(cause="started after an internal error", inherited=life.inherited))
         self.changed.unpark_all()
 
-    # The life of it.
+    # The lives of it.
 
     async def serve(self) -> None:
         """Be what is wanted, until it is retired. Cancelling stops what runs, in full patience."""
         try:
-            while True:
-                while self._next is None:
-                    if self._retired:
-                        return
+            async with trio.open_nursery() as lives:
+                while not (self._retired and self.is_down):
+                    self._begin_due(lives)
                     await self._woken.park()
-                await self._live(self._next)
         finally:
+            self.move_to(None)
             self._sinks.release()
+
+    def _begin_due(self, lives: trio.Nursery) -> None:
+        """Begin the newcomer at once, any other life when nothing of the one before is left."""
+        newcomer = self.newcomer
+        if newcomer is not None and newcomer not in self._living:
+            self._begin_now(newcomer, lives)
+        if self._next is not None and not self._living:
+            self.life, self._next = self._next, None
+            self.restarts = self.failures = 0
+            self._begin_now(self.life, lives)
+
+    def _begin_now(self, life: Life, lives: trio.Nursery) -> None:
+        self._living[life] = Living(self, life, self._sinks)
+        lives.start_soon(self._live, life)
 
     def _begin(self, life: Life) -> Life:
         if self._retired:
@@ -149,139 +174,71 @@ class Instance(Standing):
             life.settle(Outcome.CANCELLED, self.reason)
             return life
         self._next = life
+        self._dismiss_newcomer("restarted meanwhile")
         if self.life is not None:
             self.life.scope.cancel()
         self._woken.unpark_all()
         return life
 
+    def _dismiss_newcomer(self, why: str) -> None:
+        if self.newcomer is not None:
+            self.newcomer.settle(Outcome.CANCELLED, why)
+            self.newcomer.scope.cancel()
+            if self.newcomer not in self._living:
+                self.newcomer.over.set()
+            self.newcomer = None
+
     async def _live(self, life: Life) -> None:
-        self.life, self._next = life, None
-        self.restarts = self.failures = 0
         try:
             with life.scope:
-                await self._keep_up(life)
+                await self._living[life].go_on(lambda: self.prepare(life, self.spec), self._hold)
             life.settle(Outcome.CANCELLED, self.reason)
-            await self._wait_unstuck()
+            await self._wait_unstuck(life)
+            if life.predecessor is not None and self.life is life:
+                await life.predecessor.over.wait()
         except Exception:
             self._fallen = life  # whoever survives this calls `revive`
             raise
         finally:
+            self._end(life)
+
+    def _end(self, life: Life) -> None:
+        """Nothing of *life* is left."""
+        self._living.pop(life, None)
+        for other in self._living:
+            if other.predecessor is life:
+                other.predecessor = None  # else every reload would remember all before it
+        place = life.preparation.place if life.preparation is not None else None
+        if place is not None and place is not self.place:
+            place.move(Turn.LEAVING)
+        if self.newcomer is life:
+            self.newcomer = None
+        if self.life is life:
             self.life = None
             if life.scope.cancel_called:
-                self._show_down()
-            self.changed.unpark_all()
+                self.show_down()
+        life.over.set()
+        self.changed.unpark_all()
+        self._woken.unpark_all()
 
-    async def _wait_unstuck(self) -> None:
-        run = self.run
+    async def _wait_unstuck(self, life: Life) -> None:
+        run = life.run
         if run is None:
             return
         if run.left_behind():
-            self._happened(Happening.SURVIVED, run.survivors)
+            if self.life is life:
+                self.happened(Happening.SURVIVED, run.survivors)
             await run.wait_empty()
-        self._remember(run.as_ended(), run)
+        if self.life is life:
+            self.remember(run.as_ended(), run)
         run.let_go()
-        self.run = None
+        life.run = None
 
-    async def _keep_up(self, life: Life) -> None:
-        await self._hold(self)
-        await trio.sleep(self.spec.start_delay)
-        preparation = Preparation(
-            spec=self.spec,
+    def prepare(self, life: Life, spec: AppSpec) -> Preparation:
+        """How the runs of *life* will be launched; nothing is looked up yet."""
+        return Preparation(
+            spec=spec,
             instance=self.number,
             inherited=life.inherited,
             surroundings=self._around,
         )
-        while True:
-            try:
-                decision = await self._one_run(life, preparation)
-            except SpawnFailed as error:
-                ended = Ended(exit=Exit(spawn_error=error.message), lasted=0)
-                decision = self._decide(life, ended, None)
-                self._settle_after(life, decision, error.hint)
-            match decision:
-                case Retry(delay, streak):
-                    # A reset since that decision asks for the next attempt now.
-                    await self._wait_backoff(delay if life.streak is streak else 0.0)
-                case Leave() | GiveUp():
-                    return
-                case _:
-                    assert_never(decision)
-
-    async def _one_run(self, life: Life, preparation: Preparation) -> Leave | Retry | GiveUp:
-        async with open_run(self, preparation, self._sinks.of(self.spec)) as run:
-            self._spawned(life, run)
-            async with trio.open_nursery() as beside:
-                if self.spec.health is None:
-                    beside.start_soon(self._ready_in_time, life, run)
-                ended = await run.wait_end()
-                beside.cancel_scope.cancel()
-            decision = self._decide(life, ended, run)
-            self._settle_after(life, decision, "")
-            if isinstance(decision, Retry):
-                await self._make_room(run)
-            else:
-                # Nothing follows, so what the leader left behind may stay; `stop` ends it.
-                await run.wait_empty()
-        run.let_go()
-        self.run = None
-        self.changed.unpark_all()
-        return decision
-
-    async def _make_room(self, run: Run) -> None:
-        """The next run starts when nothing of this one is left: never two at once."""
-        await run.sweep()
-        if run.left_behind():
-            why = self.reason
-            self._happened(Happening.SURVIVED, run.survivors)
-            await run.wait_empty()
-            self._happened(Happening.RETRY, why)
-
-    async def _ready_in_time(self, life: Life, run: Run) -> None:
-        await trio.sleep(self.spec.ready.start)
-        run.became_ready()
-        if self.spec.one_shot:
-            # It is meant to end: whoever waits would rather hear how, if that is soon.
-            await trio.sleep(ONE_SHOT_GRACE)
-            life.settle(Outcome.UP)
-
-    async def _wait_backoff(self, delay: float) -> None:
-        self.next_at = time.time() + delay
-        try:
-            with trio.CancelScope() as self._pause:
-                await trio.sleep(delay)
-        finally:
-            self._pause = self.next_at = None
-        self.restarts += 1
-
-    def _decide(self, life: Life, ended: Ended, run: Run | None) -> Leave | Retry | GiveUp:
-        now = trio.current_time()
-        chance = random.uniform(-1.0, 1.0)
-        decision = after_run(self.spec.restart, ended, life.streak, now, chance)
-        why = describe(ended)
-        self._remember(ended, run)
-        match decision:
-            case Retry(delay, streak):
-                life.streak = streak
-                self.failures = streak.failures
-                self._happened(
-                    Happening.RETRY, why if delay < 0.05 else f"{why}; waits {delay:.1f} s"
-                )
-            case GiveUp(reason):
-                self.failures += 1
-                self._happened(Happening.GAVE_UP, reason)
-            case Leave():
-                self._happened(Happening.ENDED, why)
-            case _:
-                assert_never(decision)
-        return decision
-
-    def _settle_after(self, life: Life, decision: Leave | Retry | GiveUp, hint: str) -> None:
-        if isinstance(decision, Leave):
-            life.settle(Outcome.ENDED, self.reason)
-        else:
-            life.settle(Outcome.FAILED, self.reason, hint)
-
-    def _spawned(self, life: Life, run: Run) -> None:
-        self.run = run
-        self.started_at = time.time()
-        self._happened(Happening.SPAWNED, life.cause if self.restarts == 0 else "")

@@ -1,12 +1,26 @@
 """One life of an instance: from an operator's start to the next stop, over any number of runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 import trio
 
 from oxtrio.policy.restart import Streak
+
+if TYPE_CHECKING:
+    from oxtrio.model.spec import AppSpec
+    from oxtrio.process.past import PastRun
+    from oxtrio.process.preparation import Preparation
+    from oxtrio.process.run import Run
+
+Tell = Callable[[str, int | None], None]
+"""Takes how far a newcomer has come, and the pid that it is about."""
+
+
+def tell_nobody(how_far: str, pid: int | None) -> None:
+    """For lives that nobody waits for."""
 
 
 class Outcome(Enum):
@@ -32,6 +46,23 @@ class Life:
     streak: Streak = field(default_factory=Streak)
     begun: bool = False
     """Something has happened to the instance in this life, so its state speaks of it."""
+    preparation: "Preparation | None" = None
+    """How its runs are launched; made at its beginning, unless it is a newcomer's."""
+    beside: bool = False
+    """A newcomer: it begins beside the life in front, until its first run is ready."""
+    predecessor: "Life | None" = field(default=None, repr=False)
+    """The life whose place it took."""
+    run: "Run | None" = field(default=None, repr=False)
+    over: trio.Event = field(default_factory=trio.Event)
+    """Nothing of it is left."""
+    rejected: "PastRun | None" = None
+    """What became of a newcomer that did not make it."""
+    tell: Tell = tell_nobody
+
+    @property
+    def spec(self) -> "AppSpec | None":
+        """What its runs are launched with, once that is known."""
+        return None if self.preparation is None else self.preparation.spec
 
     def settle(self, outcome: Outcome, reason: str = "", hint: str = "") -> None:
         """Tell those who wait. Only the first outcome counts."""

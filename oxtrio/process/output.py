@@ -7,7 +7,7 @@ lines are only looked for where several writers share a file.
 import os
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from enum import Enum, auto
 from typing import NoReturn
@@ -71,6 +71,8 @@ class Output:
         self._tail = tail
         self._display = display
         self._partial = b""
+        self.hear: Callable[[bytes], None] | None = None
+        """Looks for a line that somebody waits for."""
 
     async def pump(self) -> NoReturn:
         """Move output on for ever. Cancelling leaves what was not written in the pipe."""
@@ -102,6 +104,8 @@ class Output:
         self.pipe.consume(len(data))
         self._mark.clear()
         self._tail.add(data, self)
+        if self.hear is not None:
+            self.hear(data)
         return Progress.MOVED
 
     async def _wait_room(self) -> None:

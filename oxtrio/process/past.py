@@ -1,9 +1,15 @@
 """What is remembered of a run that has ended."""
 
+import time
 from dataclasses import dataclass
 
 from oxtrio.model.exit import Exit
 from oxtrio.model.health import Answer
+from oxtrio.policy.restart import Ended, describe
+from oxtrio.process.run import Run
+
+LAST_LINES = 20
+"""Lines of output that are remembered of a run that has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +30,18 @@ class PastRun:
     """Bytes, when it was last looked at."""
     oom: bool = False
     """The kernel killed for want of memory while it ran."""
+
+
+def past_of(ended: Ended, run: Run | None) -> PastRun:
+    """What is to be remembered of *run*, or of a spawn that failed, which has just ended."""
+    return PastRun(
+        exit=ended.exit,
+        at=time.time(),
+        why=describe(ended),
+        lasted=ended.lasted,
+        fault=ended.fault,
+        last_lines=run.tail.lines(LAST_LINES) if run else (),
+        last_answer=run.last_answer if run else None,
+        memory=run.last_usage.memory if run and run.last_usage else None,
+        oom=bool(run and run.oom_struck()),
+    )

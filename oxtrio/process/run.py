@@ -1,28 +1,29 @@
 """One run: one life of an OS process, from spawn to the end of all that it started."""
 
-import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable, Sequence
 from signal import Signals
 from typing import Protocol
 
 import trio
 
-from oxtrio.errors import SpawnFailed
-from oxtrio.logs.sink import Sink
 from oxtrio.model.exit import Exit
 from oxtrio.model.health import Answer, CommandResult
+from oxtrio.model.readiness import Test
 from oxtrio.model.spec import AppSpec, HealthSpec, LimitsSpec
 from oxtrio.model.usage import Usage
 from oxtrio.policy.restart import Ended
 from oxtrio.process.command import run_command
-from oxtrio.process.output import Output, Tail, open_output, reading, remove_marks
+from oxtrio.process.main_process import MainProcess
+from oxtrio.process.output import Tail
 from oxtrio.process.preparation import Preparation
-from oxtrio.process.record import Record, RecordFile
+from oxtrio.process.reach import Reach
+from oxtrio.process.record import RecordFile
+from oxtrio.process.sockets import Place
 from oxtrio.process.stop import stop_kin, sweep_kin
-from oxtrio.system.containment import Kin
+from oxtrio.process.voice import Voice
+from oxtrio.system.containment import Kin, send
 from oxtrio.system.oom import oom_kills
-from oxtrio.system.proc import boot_id
+from oxtrio.system.probes import Connect
 
 
 class Owner(Protocol):
@@ -31,6 +32,7 @@ class Owner(Protocol):
     @property
     def name(self) -> str: ...
 
+    def answered(self, run: "Run") -> None: ...
     def ready(self, run: "Run") -> None: ...
     def unwell(self, run: "Run", why: str) -> None: ...
     def well(self, run: "Run") -> None: ...
@@ -39,13 +41,26 @@ class Owner(Protocol):
 
 
 class Run:
-    """What monitors see of it, and how it is ended. Only `open_run` makes one."""
+    """What monitors see of it, and how it is ended. Only `opening.open_run` makes one."""
 
     def __init__(
         self, owner: Owner, preparation: Preparation, kin: Kin, record: RecordFile, tail: Tail
     ) -> None:
+        self.place: Place | None = None
+        """Where it listens on held addresses."""
+        self.voice: Voice | None = None
+        """What it says of itself is heard there; None where it is asked for nothing."""
+        self.proven = trio.Event()
+        """It has passed every readiness test."""
+        self.passes = 0
+        """Health checks that it has passed in a row, up to now."""
+        self.said = ""
+        """What it says of itself."""
         self.run_id = kin.run_id
         self.child = kin.leader
+        self.main = MainProcess(
+            kin, preparation.surroundings.containment, preparation.surroundings.children
+        )
         self.kin = kin
         self.tail = tail
         self._record = record
@@ -53,6 +68,7 @@ class Run:
         self.ended = trio.Event()
         self.ready = False
         self.unhealthy = False
+        self.pending: set[Test] = set()
         self.last_answer: Answer | None = None
         self.last_usage: Usage | None = None
         self.fault = ""
@@ -93,6 +109,16 @@ class Run:
     def paused(self) -> bool:
         return self.child.paused or self.being_stopped
 
+    @property
+    def main_pid(self) -> int:
+        """Of the main process: the leader, or the one that it named."""
+        return self.main.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.main.alive
+
     def pids(self) -> Sequence[int]:
         return [stat.pid for stat in self._around.containment.members(self.kin)]
 
@@ -101,12 +127,29 @@ class Run:
     ) -> CommandResult:
         return await run_command(self._preparation, command, patience)
 
+    @property
+    def connect(self) -> Connect:
+        """Reaches the run itself where its address is held, else whoever is there."""
+        return Reach(self.place, self.pids)
+
     def answered(self, answer: Answer) -> None:
         self.last_answer = answer
+        self.passes = self.passes + 1 if answer.ok else 0
+        self._owner.answered(self)
 
     def became_ready(self) -> None:
-        if self._active and not self.ready:
+        self.passed(Test.HEALTH)
+
+    def must_pass(self, tests: Iterable[Test]) -> None:
+        """What makes it ready; said once, before anything can pass."""
+        self.pending.update(tests)
+
+    def passed(self, test: Test) -> None:
+        """One readiness test has passed; with the last one it is ready."""
+        self.pending.discard(test)
+        if self._active and not self.ready and not self.pending:
             self.ready = True
+            self.proven.set()
             self._owner.ready(self)
 
     def never_ready(self, why: str) -> None:
@@ -136,6 +179,15 @@ class Run:
             self.fault = why
             self._cut_short.cancel()
 
+    def signal(self, number: int) -> bool:
+        """Send a signal to the main process alone; False when it is gone."""
+        return self.main.signal(number)
+
+    def pause(self, paused: bool) -> None:
+        """SIGSTOP to all of it, or SIGCONT."""
+        for stat in self._around.containment.members(self.kin):
+            send(stat, Signals.SIGSTOP if paused else Signals.SIGCONT)
+
     def kill(self) -> None:
         """SIGKILL to everything of it now, and no more patience in a stop that is under way."""
         self._hurried = True
@@ -145,7 +197,7 @@ class Run:
 
     def oom_struck(self) -> bool:
         """Whether it died by a SIGKILL while the kernel was out of memory."""
-        exit = self.child.exit
+        exit = self.main.exit
         if exit is None or exit.signal != Signals.SIGKILL or exit.sent_by_us:
             return False
         before, now = self._oom_kills, oom_kills()
@@ -174,20 +226,21 @@ class Run:
         """Nothing of it is left: its pid means nothing any more."""
         self._around.containment.dismiss(self.kin)
         self.child.close()
+        self.main.close()
         self._record.remove()
 
     async def wait_end(self) -> Ended:
         """How it ended, by itself or because of a fault. Cancelling leaves it running."""
         with self._cut_short:
-            await self.child.gone.wait()
-        if self.child.alive:
+            await self.main.wait_gone()
+        if self.alive:
             await self.stop(self.fault)
         self.ended.set()
         return self.as_ended()
 
     def as_ended(self) -> Ended:
         """How it ended, now that it has."""
-        exit = self.child.exit or Exit()
+        exit = self.main.exit or Exit()
         return Ended(exit=exit, lasted=trio.current_time() - self.spawned_at, fault=self.fault)
 
     async def stop(self, why: str = "") -> None:
@@ -200,6 +253,8 @@ class Run:
         with trio.CancelScope(shield=True) as self._patience:
             if self._hurried:
                 self._patience.cancel()
+            if self.place is not None and self.alive:
+                await self.place.wait_drained()
             await stop_kin(self._around.containment, self.kin, self._preparation.spec.stop)
         self._patience = None
         await sweep_kin(self._around.containment, self.kin, 0.0, None)
@@ -212,88 +267,8 @@ class Run:
 
     @property
     def _active(self) -> bool:
-        return self.child.alive and not self.being_stopped
+        return self.alive and not self.being_stopped
 
     def _on_pause(self, paused: bool) -> None:
         if self._active:
             self._owner.paused(self, paused)
-
-
-@asynccontextmanager
-async def open_run(
-    owner: Owner, preparation: Preparation, sinks: Sequence[Sink]
-) -> AsyncIterator[Run]:
-    """Spawn a run, read its output inside, and end it on leaving. Raises `SpawnFailed`.
-
-    Leaving, also by cancellation, stops the run: it never returns while something of the run
-    lives, but for what survives SIGKILL (`run.is_empty` tells).
-    """
-    run, outputs = _begin(owner, preparation, sinks)
-    around = preparation.surroundings
-    try:
-        async with reading(outputs):
-            try:
-                yield run
-            finally:
-                await run.stop()  # noqa: ASYNC102 - shields and bounds itself
-                run.ended.set()
-    finally:
-        for output in outputs:
-            output.close()
-        remove_marks(around.runs, run.run_id)
-        if run.is_empty:
-            run.let_go()
-
-
-def _begin(
-    owner: Owner, preparation: Preparation, sinks: Sequence[Sink]
-) -> tuple[Run, list[Output]]:
-    # No await in here: the child is registered, attributed and read before anything else runs.
-    around = preparation.surroundings
-    if not around.children.limit.room_for_runs():
-        raise SpawnFailed("too many open files", "raise the limit of the supervisor: ulimit -n")
-    run_id = secrets.token_hex(8)
-    tail = Tail()
-    outputs = _outputs(preparation, run_id, sinks, tail)
-    record = RecordFile(around.runs, _record_of(owner, preparation, run_id))
-    try:
-        launch = preparation.launch(run_id, *(output.pipe.writing for output in outputs))
-        if launch.identity is not None:
-            for output in outputs:
-                output.pipe.allow(launch.identity.uid)
-        child = around.children.spawn(launch)
-    except BaseException:
-        for output in outputs:
-            output.close()
-        remove_marks(around.runs, run_id)
-        record.remove()
-        raise
-    record.spawned(child.pid, child.started)
-    for output in outputs:
-        output.pipe.spawned()
-    kin = around.containment.admit(run_id, child)
-    return Run(owner, preparation, kin, record, tail), outputs
-
-
-def _record_of(owner: Owner, preparation: Preparation, run_id: str) -> Record:
-    stop = preparation.spec.stop
-    return Record(
-        run_id=run_id,
-        name=owner.name,
-        boot_id=boot_id(),
-        stop_signal=stop.signal,
-        stop_timeout=stop.timeout,
-    )
-
-
-def _outputs(
-    preparation: Preparation, run_id: str, sinks: Sequence[Sink], tail: Tail
-) -> list[Output]:
-    around = preparation.surroundings
-    # A full or vanished runtime folder must not keep an app down: then its pipes have no name.
-    with suppress(OSError):
-        return open_output(around, around.runs, run_id, sinks, tail)
-    try:
-        return open_output(around, None, run_id, sinks, tail)
-    except OSError as error:
-        raise SpawnFailed(f"cannot make the pipes of a run: {error.strerror}") from error

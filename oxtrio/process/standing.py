@@ -6,14 +6,14 @@ from collections.abc import Callable
 import trio
 
 from oxtrio.model.spec import AppSpec, OnUnhealthy
-from oxtrio.model.state import UP, Happening, State, transition
-from oxtrio.policy.restart import Ended, describe
+from oxtrio.model.state import NO_MOVE, UP, Happening, State, shown, transition
+from oxtrio.policy.restart import Ended
+from oxtrio.policy.rotation import Turn, turn_of
+from oxtrio.policy.serving import Serving
 from oxtrio.process.life import Life, Outcome
-from oxtrio.process.past import PastRun
+from oxtrio.process.past import PastRun, past_of
 from oxtrio.process.run import Run
-
-LAST_LINES = 20
-"""Lines of output that are remembered of a run that has ended."""
+from oxtrio.process.sockets import Place
 
 Publish = Callable[["Standing", Happening], None]
 
@@ -28,9 +28,19 @@ class Standing:
         """Whether an operator wants it up."""
         self.state = State.STOPPED
         self.reason = ""
+        self.remark = ""
+        """What was said of it last that did not change its state."""
         self.since = time.time()
         self.life: Life | None = None
-        self.run: Run | None = None
+        """The one in front: what is shown of it."""
+        self.newcomer: Life | None = None
+        """The one that shall take its place, on trial."""
+        self.place: Place | None = None
+        """Where it listens, while it is wanted and its addresses are held."""
+        self.serving: Serving | None = None
+        """How its last run was reached; None before the first."""
+        self.drained = False
+        """An operator took it out of the rotation."""
         self.past: PastRun | None = None
         """The last run that ended."""
         self.started_at: float | None = None
@@ -49,9 +59,19 @@ class Standing:
         return f"{self.spec.name}:{self.number}" if self.spec.instances > 1 else self.spec.name
 
     @property
+    def run(self) -> Run | None:
+        """The run of the life in front."""
+        return None if self.life is None else self.life.run
+
+    @property
+    def shown(self) -> State:
+        """Its state as an operator is told it."""
+        return shown(self.state, replaced=self.newcomer is not None, drained=self.drained)
+
+    @property
     def is_outdated(self) -> bool:
         """What runs was started with another spec than the one it has now."""
-        return self.run is not None and self.run.spec != self.spec
+        return self.run is not None and not self.run.spec.same_runs(self.spec)
 
     @property
     def live_run(self) -> Run | None:
@@ -61,23 +81,31 @@ class Standing:
         are only ever shown together.
         """
         run = self.run
-        return run if run is not None and (run.child.alive or self.state in UP) else None
+        return run if run is not None and (run.alive or self.state in UP) else None
 
     @property
     def pid(self) -> int | None:
         """The main process."""
-        return self.live_run.child.pid if self.live_run is not None else None
+        return self.live_run.main_pid if self.live_run is not None else None
 
     async def wait(self, condition: Callable[[], bool]) -> None:
         """Return when *condition* holds after a change of this instance. Cancelling is harmless."""
         while not condition():
             await self.changed.park()
 
-    # What a run tells (process/run.py, Owner).
+    # What a run tells (process/run.py, Owner). Only the one in front changes anything here.
+
+    def answered(self, run: Run) -> None:
+        newcomer, health = self.newcomer, run.spec.health
+        if newcomer is not None and run is newcomer.run and health is not None and not run.ready:
+            answer = run.last_answer
+            detail = "" if answer is None or answer.ok else f" ({answer})"
+            how_far = f"waiting for health {run.passes}/{health.healthy_threshold}{detail}"
+            newcomer.tell(how_far, run.main_pid)
 
     def ready(self, run: Run) -> None:
-        if self.state is State.STARTING:
-            self._happened(Happening.READY, "")
+        if run is self.run and self.state is State.STARTING:
+            self.happened(Happening.READY, "")
             self._settle_up()
 
     def _settle_up(self) -> None:
@@ -85,69 +113,100 @@ class Standing:
             self.life.settle(Outcome.UP)
 
     def unwell(self, run: Run, why: str) -> None:
-        if self.state is State.RUNNING:
-            self._happened(Happening.UNWELL, why)
-            if self.spec.health is not None and (
-                self.spec.health.on_unhealthy is OnUnhealthy.RESTART
-            ):
-                run.fail(why)
+        if run is not self.run or self.state is not State.RUNNING:
+            return
+        self.happened(Happening.UNWELL, why)
+        if run.spec.health is not None and run.spec.health.on_unhealthy is OnUnhealthy.RESTART:
+            run.fail(why)
 
     def well(self, run: Run) -> None:
-        if self.state is State.UNHEALTHY:
-            self._happened(Happening.WELL, "")
+        if run is self.run and self.state is State.UNHEALTHY:
+            self.happened(Happening.WELL, "")
 
     def stopping(self, run: Run, why: str) -> None:
-        self._happened(Happening.ASKED_TO_STOP, why or self.reason)
+        if run is self.run:
+            self.happened(Happening.ASKED_TO_STOP, why or self.reason)
 
     def paused(self, run: Run, paused: bool) -> None:
+        if run is not self.run:
+            return
         if paused and self.state in UP - {State.PAUSED}:
-            self._happened(Happening.PAUSED, "stopped by SIGSTOP")
+            self.happened(Happening.PAUSED, "stopped by SIGSTOP")
         elif not paused and self.state is State.PAUSED:
             happening = Happening.CONTINUED if run.ready else Happening.CONTINUED_STARTING
-            self._happened(happening, "")
+            self.happened(happening, "")
             if run.ready:
                 self._settle_up()  # its start time may have passed meanwhile
 
     def blocked(self, why: str) -> None:
         """It waits for a dependency."""
         if self.state is not State.BLOCKED:
-            self._happened(Happening.HELD, why)
+            self.happened(Happening.HELD, why)
         elif why != self.reason:
             self.reason = why
             self._publish(self, Happening.HELD)  # whoever waits for it may have no hope now
             self.changed.unpark_all()
 
-    def _happened(self, happening: Happening, reason: str) -> None:
-        self.state = transition(self.state, happening)
-        self.reason = reason
-        self.since = time.time()
-        if self.life is not None:
-            self.life.begun = True
+    # What becomes of it.
+
+    def happened(self, happening: Happening, reason: str) -> None:
+        """The one way in which its state changes, and is told."""
+        if happening in NO_MOVE:
+            self.remark = reason
+        else:
+            self.state = transition(self.state, happening)
+            self.reason = reason
+            self.since = time.time()
+            if self.life is not None:
+                self.life.begun = True
+            self.take_turn()
         self._publish(self, happening)
         self.changed.unpark_all()
 
-    def _show_down(self) -> None:
+    def take_turn(self) -> None:
+        """Get new connections, or not, as what it is now deserves."""
+        if self.place is None:
+            return
+        turn = turn_of(self.state, wanted=self.wanted, drained=self.drained)
+        self.place.move(turn)
+        if turn is Turn.LEAVING:
+            self.place = None
+
+    def move_to(self, place: Place | None) -> None:
+        """Listen there from now on, and leave where it listened before."""
+        before, self.place = self.place, place
+        self.take_turn()
+        if before is not None and before is not place:
+            before.move(Turn.LEAVING)
+
+    def take_over(self, life: Life, place: Place | None) -> None:
+        """The newcomer's *life* is in front from this instant; the old one is told to end."""
+        old, left = self.life, self.place
+        if life.spec is not None:
+            self.spec = life.spec
+        self.life, self.newcomer, self.place = life, None, place
+        life.beside, life.predecessor = False, old
+        self.serving = life.preparation.serving if life.preparation else None
+        self.started_at = time.time()
+        self.failures = 0
+        self.happened(Happening.REPLACED, "")
+        if left is not None:
+            left.move(Turn.LEAVING)
+        if old is not None:
+            old.scope.cancel()
+
+    def show_down(self) -> None:
         """Its life was cut short: what is not up is shown as down."""
         if self.state in UP:
             # It ended by itself in the moment in which it was told to.
-            self._happened(Happening.ASKED_TO_STOP, self.reason)
+            self.happened(Happening.ASKED_TO_STOP, self.reason)
         if self.state is not State.STOPPED:
-            self._happened(Happening.GONE, self.reason)
+            self.happened(Happening.GONE, self.reason)
 
-    def _remember(self, ended: Ended, run: Run | None) -> None:
+    def remember(self, ended: Ended, run: Run | None) -> None:
         """The run has ended: keep what explains why. Once for each run."""
         if run is not None and run is self._remembered:
             return
         self._remembered = run
         self.started_at = None
-        self.past = PastRun(
-            exit=ended.exit,
-            at=time.time(),
-            why=describe(ended),
-            lasted=ended.lasted,
-            fault=ended.fault,
-            last_lines=run.tail.lines(LAST_LINES) if run else (),
-            last_answer=run.last_answer if run else None,
-            memory=run.last_usage.memory if run and run.last_usage else None,
-            oom=bool(run and run.oom_struck()),
-        )
+        self.past = past_of(ended, run)

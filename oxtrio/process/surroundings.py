@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from oxtrio.logs.display import Display
 from oxtrio.logs.store import LogStore
+from oxtrio.process.sockets import Sockets
 from oxtrio.system.children import Children
 from oxtrio.system.containment import Containment
 from oxtrio.system.fifo import Scratch
@@ -18,6 +19,7 @@ class Surroundings:
     containment: Containment
     scratch: Scratch
     logs: LogStore
+    sockets: Sockets
     display: Display | None
     """What `oxtrio run` shows; None in the background."""
     read_env_file: Callable[[str], Mapping[str, str]]

@@ -54,6 +54,7 @@ def _findings_of(
 ) -> Iterator[Finding]:
     yield from _missing_folders(app)
     yield from _missing_identity(app)
+    yield from _missing_for_sockets(app)
     variables: dict[str, str] = {}
     for path in app.env_files:
         try:
@@ -94,6 +95,19 @@ def _missing_identity(app: AppSpec) -> Iterator[Finding]:
     for name in dict.fromkeys((*((who.group,) if who.group else ()), *(who.groups or ()))):
         if not _group_exists(name):
             yield Finding(app.name, f"group '{name}' does not exist")
+
+
+def _missing_for_sockets(app: AppSpec) -> Iterator[Finding]:
+    for spec in app.listen:
+        if spec.path is None:
+            continue
+        folder = os.path.dirname(with_instance(spec.path, 0))
+        if problem := _folder_problem(folder):
+            yield Finding(app.name, f"listen '{spec}': its folder {problem}")
+        if spec.owner is not None and not _user_exists(spec.owner):
+            yield Finding(app.name, f"listen '{spec}': user '{spec.owner}' does not exist")
+        if spec.group is not None and not _group_exists(spec.group):
+            yield Finding(app.name, f"listen '{spec}': group '{spec.group}' does not exist")
 
 
 def _user_exists(name: str) -> bool:

@@ -1,14 +1,16 @@
 """One app: its instances, each in a scope of its own inside the app's nursery."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 import trio
 
 from oxtrio.model.spec import AppSpec
 from oxtrio.model.state import State
-from oxtrio.process.instance import Hold, Instance
-from oxtrio.process.standing import Publish
+from oxtrio.process.instance import Instance
+from oxtrio.process.living import Hold
+from oxtrio.process.standing import Publish, Standing
 from oxtrio.process.surroundings import Surroundings
 
 Report = Callable[[str, BaseException], None]
@@ -29,6 +31,8 @@ class App:
         self._publish = publish
         self._hold_back = hold
         self._report = report
+        self.rolling = trio.Lock()
+        """Held by the reload or scaling that is under way; the next one waits for it."""
         self._arrivals = trio.lowlevel.ParkingLot()
         self._served: set[Instance] = set()
         self._leaving: list[Instance] = []
@@ -47,7 +51,7 @@ class App:
     @property
     def is_up(self) -> bool:
         """Whether a process of it lives."""
-        return any(each.run is not None and each.run.child.alive for each in self.instances)
+        return any(each.run is not None and each.run.alive for each in self.instances)
 
     @property
     def is_down(self) -> bool:
@@ -55,6 +59,17 @@ class App:
 
     def states(self) -> list[State]:
         return [instance.state for instance in self.instances]
+
+    def runs_as(self, spec: AppSpec) -> bool:
+        """Whether all of it is, or would be, what *spec* asks for; their number apart."""
+        return all(each.same_runs(spec) for each in (self.spec, *self._specs()))
+
+    def _specs(self) -> list[AppSpec]:
+        return [instance.spec for instance in self.instances]
+
+    def with_as_many(self, spec: AppSpec) -> AppSpec:
+        """*spec* for as many instances as there are now."""
+        return replace(spec, instances=self.spec.instances)
 
     def take(self, spec: AppSpec) -> list[Instance]:
         """Use *spec* from the next life of each instance on; those too many are returned.
@@ -86,7 +101,7 @@ class App:
         self._arrivals.unpark_all()
         return surplus
 
-    async def _hold(self, instance: Instance) -> None:
+    async def _hold(self, instance: Standing) -> None:
         """Never two with one number: who returns waits for the end of who leaves."""
         self._leaving = [each for each in self._leaving if not each.is_down]
         for each in self._leaving:

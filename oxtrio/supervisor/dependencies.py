@@ -9,6 +9,7 @@ from oxtrio.model.state import State
 from oxtrio.policy.order import Prospect, prospect
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life, Outcome
+from oxtrio.process.standing import Standing
 from oxtrio.supervisor.app import App
 
 Unmet = tuple[App, Condition, Prospect]
@@ -24,7 +25,7 @@ class Dependencies:
         self.changed = trio.lowlevel.ParkingLot()
         """Unparked when any app changes."""
 
-    async def hold(self, instance: Instance) -> None:
+    async def hold(self, instance: Standing) -> None:
         """Return when all that *instance* depends on is there; until then it is `blocked`.
 
         A dependency that has failed does not end the waiting: it may be repaired. But whoever
@@ -39,7 +40,7 @@ class Dependencies:
                 self._give_no_hope(instance.life, reason, f"oxtrio why {app.name}")
             await self.changed.park()
 
-    def _unmet(self, instance: Instance) -> list[Unmet]:
+    def _unmet(self, instance: Standing) -> list[Unmet]:
         """What *instance* waits for. What was removed from the oxfile is not waited for."""
         found: list[Unmet] = []
         for name, wanted in instance.spec.depends_on:
@@ -99,7 +100,7 @@ def _stumbled(app: App) -> bool:
 
 def default_condition(spec: AppSpec) -> Condition:
     """`ready` where the app has a readiness test, else `started`."""
-    return Condition.READY if spec.health is not None else Condition.STARTED
+    return Condition.READY if spec.has_readiness_test else Condition.STARTED
 
 
 def describe_wait(app: App, condition: Condition, stands: Prospect) -> str:

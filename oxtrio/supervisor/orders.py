@@ -12,12 +12,12 @@ import trio
 
 from oxtrio.errors import OxtrioError, UsageError
 from oxtrio.model.order import Failure, Order, Report, Step, Verb
-from oxtrio.model.state import State
+from oxtrio.model.state import SERVING, State
 from oxtrio.policy.causes import cause_of
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life, Outcome
 from oxtrio.process.standing import Standing
-from oxtrio.supervisor.reasons import facts_of
+from oxtrio.supervisor.reasons import facts_of, facts_of_past
 
 if TYPE_CHECKING:
     from oxtrio.supervisor.supervisor import Supervisor
@@ -50,13 +50,13 @@ async def carry_out(carry: Mapping[Verb, Carry], errand: Errand) -> Report:
     return await carry[errand.order.verb](errand)
 
 
-_NOT_WHILE_STOPPING = frozenset({Verb.START, Verb.RESTART, Verb.RELOAD})
+_NOT_WHILE_STOPPING = frozenset({Verb.START, Verb.RESTART, Verb.RELOAD, Verb.SCALE})
 
 
 def step_of(instance: Standing) -> Step:
     """What an instance is now, as progress."""
     pid = instance.pid
-    return Step(name=instance.name, state=instance.state, reason=instance.reason, pid=pid)
+    return Step(name=instance.name, state=instance.shown, reason=instance.reason, pid=pid)
 
 
 def failure_of(instance: Standing, reason: str, hint: str = "") -> Failure:
@@ -70,6 +70,19 @@ def failure_of(instance: Standing, reason: str, hint: str = "") -> Failure:
         reason=cause.short if cause else reason,
         hint=hint or f"oxtrio why {instance.name}",
         last_lines=lines[-10:],
+    )
+
+
+def failure_of_newcomer(instance: Standing, life: Life) -> Failure:
+    """Why a newcomer did not take over, with its last words; what runs is not concerned."""
+    past = life.rejected
+    cause = cause_of(facts_of_past(instance, past)) if past is not None else None
+    serves = f"; {instance.name} runs on as it was" if instance.state in SERVING else ""
+    return Failure(
+        name=instance.name,
+        reason=f"{cause.short if cause else life.reason}{serves}",
+        hint=life.hint or next(iter(cause.hints if cause else ()), ""),
+        last_lines=past.last_lines[-10:] if past is not None else (),
     )
 
 

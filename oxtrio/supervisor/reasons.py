@@ -14,6 +14,7 @@ from oxtrio.policy.command import program
 from oxtrio.policy.evidence import Blocker, WhyFacts
 from oxtrio.policy.explain import explain
 from oxtrio.policy.quantities import duration
+from oxtrio.process.past import PastRun
 from oxtrio.process.standing import Standing
 from oxtrio.supervisor.app import App
 from oxtrio.supervisor.dependencies import default_condition
@@ -46,6 +47,24 @@ def facts_of(instance: Standing) -> WhyFacts:
         oom=past.oom if past else False,
         memory_at_end=past.memory if past else None,
         pid=instance.pid,
+    )
+
+
+def facts_of_past(instance: Standing, past: PastRun) -> WhyFacts:
+    """The same of a run that never was the instance's own: a newcomer that was rejected."""
+    return replace(
+        facts_of(instance),
+        state=State.CRASHED,
+        reason=past.why,
+        exit=past.exit,
+        ended_because=past.fault,
+        lasted=past.lasted,
+        last_lines=past.last_lines,
+        lines_at_end=past.last_lines,
+        last_health=past.last_answer,
+        oom=past.oom,
+        memory_at_end=past.memory,
+        pid=None,
     )
 
 

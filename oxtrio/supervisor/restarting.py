@@ -1,12 +1,11 @@
-"""Restart and reload: the named apps take what the oxfile says now, and begin anew."""
+"""Restart: the named apps take what the oxfile says now, stop, and begin anew."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from functools import partial
 
 import trio
 
-from oxtrio.model.order import Failure, Report
-from oxtrio.model.state import ALIVE, State
+from oxtrio.model.order import Report
 from oxtrio.policy.order import dependents
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life
@@ -25,7 +24,7 @@ async def restart(errand: Errand) -> Report:
     lives = await _Round(errand, chosen).begin()
     failures = await wait_lives(errand, lives) if order.wait else []
     done = tuple(step_of(each) for each in chosen)
-    return Report(done=done, failures=tuple(failures), notes=_about_others(taken.notes, chosen))
+    return Report(done=done, failures=tuple(failures), notes=about_others(taken.notes, chosen))
 
 
 class _Round:
@@ -75,53 +74,6 @@ def _has_begun_anew(instance: Instance) -> bool:
     return instance.has_begun_anew
 
 
-async def reload(errand: Errand) -> Report:
-    """Replace what is named, one instance of an app after the other.
-
-    In the manner "restart" there is never a second copy beside the old one. The first
-    instance that does not get up ends the roll of its app: the others stay as they are.
-    """
-    supervisor, order = errand.supervisor, errand.order
-    before = {*supervisor.instances()}
-    wanted = {each.spec.name for each in before if each.wanted}
-    taken = await take_config(supervisor)
-    supervisor.around.logs.reopen()
-    chosen = select(supervisor.apps, order.names)
-    changed = taken.renewed | _take_specs(errand, chosen)
-    chosen = select(supervisor.apps, order.names)
-    rolls: dict[str, list[Instance]] = {}
-    for instance in chosen:
-        one_more = instance not in before and instance.spec.name in wanted
-        if one_more or _is_reloaded(instance, order.if_changed, changed):
-            rolls.setdefault(instance.spec.name, []).append(instance)
-    failures: list[Failure] = []
-    async with trio.open_nursery() as nursery:
-        for instances in rolls.values():
-            nursery.start_soon(_roll, errand, instances, failures)
-    touched = {each for instances in rolls.values() for each in instances}
-    done = tuple(step_of(each) for each in chosen if each in touched)
-    more = [*_about_others(taken.notes, chosen), *_about_stopped(chosen)]
-    if order.if_changed and not rolls:
-        more.append("no changes")
-    return Report(done=done, failures=tuple(failures), notes=tuple(more))
-
-
-async def _roll(errand: Errand, instances: list[Instance], failures: list[Failure]) -> None:
-    for instance in instances:
-        life = instance.restart(errand.life("reloaded"))
-        if errand.order.wait:
-            failed = await wait_lives(errand, {instance: life})
-            failures.extend(failed)
-            if failed:
-                return
-
-
-def _is_reloaded(instance: Instance, if_changed: bool, changed: Set[str]) -> bool:
-    if if_changed and instance.spec.name not in changed and not instance.is_outdated:
-        return False
-    return instance.wanted or instance.state in ALIVE
-
-
 def _take_specs(errand: Errand, chosen: Sequence[Instance]) -> frozenset[str]:
     """The named apps take their new spec; which of them have changed."""
     supervisor = errand.supervisor
@@ -129,14 +81,7 @@ def _take_specs(errand: Errand, chosen: Sequence[Instance]) -> frozenset[str]:
     return frozenset(name for name in names if take_spec(supervisor.apps[name], supervisor))
 
 
-def _about_others(notes: Sequence[str], chosen: Sequence[Instance]) -> tuple[str, ...]:
+def about_others(notes: Sequence[str], chosen: Sequence[Instance]) -> tuple[str, ...]:
     """The notes about apps that this order does not change itself."""
     own = {f"changed: oxtrio reload {instance.spec.name}" for instance in chosen}
     return tuple(note for note in notes if note not in own)
-
-
-def _about_stopped(chosen: Sequence[Instance]) -> list[str]:
-    names = dict.fromkeys(
-        each.spec.name for each in chosen if each.state is State.STOPPED and not each.wanted
-    )
-    return [f"{name} is stopped: oxtrio start {name}" for name in names]

@@ -4,7 +4,7 @@ import hashlib
 import time
 
 from oxtrio.model.exit import signal_name
-from oxtrio.model.spec import AppSpec
+from oxtrio.model.spec import AppSpec, ReloadManner
 from oxtrio.model.state import ALIVE, State
 from oxtrio.model.status import InstanceStatus, LastExit
 from oxtrio.model.usage import Usage
@@ -25,7 +25,7 @@ def snapshot(instance: Standing, config: str) -> InstanceStatus:
         app=spec.name,
         instance=instance.number,
         pid=instance.pid,
-        status=instance.state,
+        status=instance.shown,
         health=_health(instance),
         cpu_percent=_cpu_percent(usage, started),
         memory_bytes=usage.memory if usage else None,
@@ -36,7 +36,7 @@ def snapshot(instance: Standing, config: str) -> InstanceStatus:
         reason=_reason(instance),
         since=rfc3339(instance.since),
         next_at=_next_at(instance),
-        listen=(),
+        listen=_listen(instance),
         command=command_text(spec),
         config=config,
         tags=spec.tags,
@@ -45,6 +45,9 @@ def snapshot(instance: Standing, config: str) -> InstanceStatus:
         enabled=spec.enabled,
         namespace=spec.namespace,
         description=spec.description,
+        reload=_manner(instance),
+        gap=_gap(instance),
+        said=run.said or None if run is not None else None,
         last_health=run.last_answer.text if run is not None and run.last_answer else None,
         leftover=run.left_behind() if run is not None and live is None else 0,
     )
@@ -58,6 +61,27 @@ def version_of(spec: AppSpec) -> str:
 def command_text(spec: AppSpec) -> str:
     """The command as the oxfile has it; an array as a shell would write it."""
     return spec.command if isinstance(spec.command, str) else " ".join(spec.command)
+
+
+def _listen(instance: Standing) -> tuple[str, ...]:
+    return tuple(map(str, instance.place.listens)) if instance.place is not None else ()
+
+
+def _manner(instance: Standing) -> str:
+    """How a reload replaces it; before its first run nobody has looked."""
+    serving = instance.serving
+    if serving is None:
+        return instance.spec.reload.manner or ReloadManner.RESTART
+    if serving.succession.manner is ReloadManner.SIGNAL and instance.spec.reload.signal:
+        return instance.spec.reload.signal.name
+    return serving.succession.manner
+
+
+def _gap(instance: Standing) -> str:
+    serving = instance.serving
+    if serving is None or serving.succession.manner is not ReloadManner.RESTART:
+        return ""
+    return serving.succession.gap
 
 
 def _cpu_percent(usage: Usage | None, started: float | None) -> float | None:
@@ -94,7 +118,7 @@ def _last_exit(instance: Standing) -> LastExit | None:
 
 def _reason(instance: Standing) -> str:
     reason, run = short_reason(facts_of(instance)), instance.run
-    if run is None or run.child.alive or instance.state not in (State.EXITED, State.CRASHED):
+    if run is None or run.alive or instance.state not in (State.EXITED, State.CRASHED):
         return reason
     left = run.left_behind()
     return f"{reason}, {counted(left, 'process')} left" if left else reason

@@ -17,7 +17,7 @@ from oxtrio.errors import TimedOut
 from oxtrio.model.log import LogQuery
 from oxtrio.model.order import Order, Report, Step, SupervisorStatus, Why
 from oxtrio.model.spec import AppSpec, Config
-from oxtrio.model.state import Happening, State
+from oxtrio.model.state import NO_MOVE, Happening, State
 from oxtrio.model.status import Event, InstanceStatus
 from oxtrio.policy.order import dependents, find_cycle
 from oxtrio.process.instance import Instance
@@ -32,6 +32,7 @@ from oxtrio.supervisor.journal import Broadcast, Journal
 from oxtrio.supervisor.orders import Errand, carry_out
 from oxtrio.supervisor.reasons import why_of
 from oxtrio.supervisor.result import Result
+from oxtrio.supervisor.scaling import Scaling
 from oxtrio.supervisor.selection import select
 from oxtrio.supervisor.snapshots import snapshot
 from oxtrio.supervisor.verbs import VERBS
@@ -63,6 +64,8 @@ class Supervisor:
         self.read_config = read_config
         self.report = report
         self.apps: dict[str, App] = {}
+        self.scaling = Scaling()
+        self.scaling.read(config)
         self.dependencies = Dependencies(self.apps)
         self.environ: Mapping[str, str] = {}
         """What runs inherit: the environment of the call that started the supervisor."""
@@ -145,8 +148,9 @@ class Supervisor:
     @contextmanager
     def runs(self) -> Iterator[trio.MemoryReceiveChannel[Run]]:
         """A feed of runs for a monitor: those that live, then each new one."""
+        lives = [life for each in self.instances() for life in (each.life, each.newcomer)]
         live = tuple(
-            each.run for each in self.instances() if each.run is not None and each.run.child.alive
+            life.run for life in lives if life is not None and life.run and life.run.alive
         )
         with self._runs.subscribe(first=live, backlog=math.inf) as feed:
             yield feed
@@ -160,6 +164,10 @@ class Supervisor:
         with trio.move_on_after(math.inf if order.timeout is None else order.timeout):
             return await result.wait()
         raise TimedOut(f"not done within {order.timeout:g} s", "it goes on; see: oxtrio status")
+
+    async def carry_out_later(self, order: Order) -> None:
+        """Have it done, with nobody waiting for it. Cancelling before it is taken drops it."""
+        await self._errands.send((Errand(self, order, _tell_nobody), Result()))
 
     def status(self, names: Sequence[str]) -> tuple[InstanceStatus, ...]:
         """The rows of `status`."""
@@ -234,14 +242,20 @@ class Supervisor:
         done[app.name].set()
 
     def _published(self, instance: Standing, happening: Happening) -> None:
-        run = instance.run
-        state, reason = instance.state, instance.reason
+        state = instance.shown
+        reason = instance.remark if happening in NO_MOVE else instance.reason
         self.journal.record(instance.name, happening, state, reason, instance.pid)
-        if happening is Happening.SPAWNED and run is not None:
-            self._runs.publish(run)
+        begun = {Happening.SPAWNED: instance.life, Happening.NEWCOMER: instance.newcomer}
+        life = begun.get(happening)
+        if life is not None and life.run is not None:
+            self._runs.publish(life.run)
         self.changes.publish(instance)
         self.changed.unpark_all()
         self.dependencies.changed.unpark_all()
+
+
+def _tell_nobody(step: Step) -> None:
+    """For orders that nobody waits for."""
 
 
 _BADNESS = {

@@ -25,14 +25,14 @@ async def take_config(supervisor: "Supervisor") -> Taken:
     What waits to be started again, after a failure or for a dependency, is not up either.
     Raises `ConfigError`; then nothing has changed.
     """
-    config = await supervisor.read_config(supervisor.environ)
+    config = supervisor.scaling.read(await supervisor.read_config(supervisor.environ))
     supervisor.config = config
     notes, renewed = [], set()
     for spec in config.apps:
         app = supervisor.apps.get(spec.name)
         if app is None:
             supervisor.admit(spec)
-        elif app.spec != spec:
+        elif app.spec != spec or not app.runs_as(spec):
             if not app.is_up:
                 take_spec(app, supervisor)
                 renewed.add(spec.name)
@@ -54,7 +54,7 @@ def take_spec(app: App, supervisor: "Supervisor") -> bool:
     Returns whether anything changed. What runs has the new spec from its next life on.
     """
     spec = supervisor.config.app(app.name)
-    if spec is None or spec == app.spec:
+    if spec is None or (spec == app.spec and app.runs_as(spec)):
         return False
     for instance in app.take(spec):
         instance.retire("the oxfile asks for fewer instances")

@@ -19,7 +19,9 @@ from oxtrio.supervisor.orders import (
     wait_down,
     wait_lives,
 )
-from oxtrio.supervisor.restarting import reload, restart
+from oxtrio.supervisor.reloading import reload
+from oxtrio.supervisor.restarting import restart
+from oxtrio.supervisor.rotating import drain, pause, resume, scale
 from oxtrio.supervisor.selection import select
 from oxtrio.supervisor.taking import take_config
 
@@ -195,4 +197,8 @@ VERBS: dict[Verb, Carry] = {
     Verb.RESET: reset,
     Verb.SIGNAL: send_signal,
     Verb.WAIT: wait,
+    Verb.SCALE: scale,
+    Verb.DRAIN: drain,
+    Verb.RESUME: resume,
+    Verb.PAUSE: pause,
 }

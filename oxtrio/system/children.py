@@ -108,6 +108,9 @@ class Children(Protocol):
     def spawn(self, launch: Launch) -> Child:
         """Start a process, registered before anything else runs. Raises `SpawnFailed`."""
 
+    def follow(self, pid: int) -> Child:
+        """A process that is no child of ours, but may become one: then its exit is known."""
+
     def orphans(self) -> list[int]:
         """Processes that became our children because their parent ended."""
 
@@ -121,6 +124,7 @@ class Owner:
     def __init__(self) -> None:
         self.limit = FileLimit()
         self._children: dict[int, Child] = {}
+        self._followed: dict[int, Child] = {}
         self._inherited = {*children_of("self")}
         """Children of the program that became ours by execve: none of our business."""
         self._reaped = trio.lowlevel.ParkingLot()
@@ -128,6 +132,11 @@ class Owner:
     def spawn(self, launch: Launch) -> Child:
         child = Child(spawn(launch, self.limit))
         self._children[child.pid] = child
+        return child
+
+    def follow(self, pid: int) -> Child:
+        self._followed = {each: child for each, child in self._followed.items() if child.alive}
+        child = self._followed[pid] = Child(pid)
         return child
 
     def orphans(self) -> list[int]:
@@ -169,9 +178,10 @@ class Owner:
             if pid == 0:
                 break
             self._inherited.discard(pid)
-            child = self._children.get(pid)
+            child = self._children.get(pid) or self._followed.get(pid)
             if child is not None and child.changed(status):
-                del self._children[pid]
+                self._children.pop(pid, None)
+                self._followed.pop(pid, None)
         self._reaped.unpark_all()
 
 

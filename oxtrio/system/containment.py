@@ -41,6 +41,8 @@ class Kin:
     leader: Child
     seen: set[Identity] = field(default_factory=set)
     """Descendants that were below the leader when somebody looked."""
+    main: ProcessStat | None = None
+    """The one that it named as its main process, where that is not the leader."""
     told: set[Identity] = field(default_factory=set)
     """Those that have been sent the stop signal of this stop."""
 
@@ -95,6 +97,9 @@ class Containment:
         A shell does not pass signals on, so the program that it runs would never hear.
         """
         self.members(kin)  # who stems from it is hard to tell once it is gone
+        if kin.main is not None and _exists((kin.main.pid, kin.main.started)):
+            self._tell(kin, kin.main.pid, number)
+            return
         pids = [kin.leader.pid]
         if program_of(kin.leader.pid) in SHELLS:
             pids += [stat.pid for stat in self.members(kin) if stat.parent == kin.leader.pid]

@@ -8,32 +8,16 @@ which Unix sockets listen, or have a space in their path.
 Everything here reads many small files: it belongs in a thread.
 """
 
-import ipaddress
 import os
-import socket
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 import psutil
 
 from oxtrio.model.listener import Listener
+from oxtrio.system.net_tables import listening, listening_unix
 from oxtrio.system.proc import all_pids, stat_of
 
-LISTENING = "0A"
-ACCEPTING = 0x10000
-"""The flag of a listening socket in /proc/net/unix (__SO_ACCEPTCON)."""
 LONGEST_COMMAND = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A listening TCP socket of /proc/net/tcp or tcp6."""
-
-    host: str
-    port: int
-    uid: int
-    inode: str
 
 
 def owner_of(port: int, host: str | None = None) -> Listener | None:
@@ -42,48 +26,21 @@ def owner_of(port: int, host: str | None = None) -> Listener | None:
     None where nobody listens there in this network namespace. A listener on all addresses
     stands in the way of every host, and a wish for all addresses meets every listener.
     """
-    rows = [row for row in _listening() if row.port == port and _collide(row.host, host)]
+    rows = [row for row in listening() if row.local[1] == port and _collide(row.local[0], host)]
     if not rows:
         return None
-    row = next((row for row in rows if row.host == host), rows[0])
-    shown = f"[{row.host}]" if ":" in row.host else row.host
-    return _listener(f"{shown}:{row.port}", row.inode, row.uid)
+    row = next((row for row in rows if row.local[0] == host), rows[0])
+    taken, _ = row.local
+    shown = f"[{taken}]:{port}" if ":" in taken else f"{taken}:{port}"
+    return describe(shown, _holder(f"socket:[{row.inode}]"), row.uid)
 
 
 def unix_owner(path: str) -> Listener | None:
     """The process that listens on the Unix socket at *path*; "@name" is an abstract one."""
-    for fields in _table("unix"):
-        listens = len(fields) > 7 and int(fields[3], 16) & ACCEPTING
-        if listens and " ".join(fields[7:]) == path:
-            return _listener(path, fields[6], None)
+    for name, inode in listening_unix():
+        if name == path:
+            return describe(path, _holder(f"socket:[{inode}]"), None)
     return None
-
-
-def _listening() -> Iterator[_Row]:
-    for table in ("tcp", "tcp6"):
-        for fields in _table(table):
-            if len(fields) > 9 and fields[3] == LISTENING:
-                address, _, port = fields[1].partition(":")
-                yield _Row(_host(address), int(port, 16), int(fields[7]), fields[9])
-
-
-def _table(name: str) -> Iterator[list[str]]:
-    """The rows of /proc/net/*name*, split into words; none where it cannot be read."""
-    try:
-        with open(f"/proc/net/{name}", errors="surrogateescape") as file:
-            rows = file.readlines()[1:]
-    except OSError:
-        return
-    yield from (row.split() for row in rows)
-
-
-def _host(digits: str) -> str:
-    """The kernel prints the address as 32-bit words in the order of the machine's bytes."""
-    words = [int(digits[at : at + 8], 16) for at in range(0, len(digits), 8)]
-    packed = b"".join(socket.htonl(word).to_bytes(4, "big") for word in words)
-    address = ipaddress.ip_address(packed)
-    mapped = address.ipv4_mapped if address.version == 6 else None
-    return str(mapped or address)
 
 
 def _collide(taken: str, wanted: str | None) -> bool:
@@ -95,8 +52,8 @@ def _collide(taken: str, wanted: str | None) -> bool:
     return taken in everywhere or wanted in everywhere
 
 
-def _listener(address: str, inode: str, uid: int | None) -> Listener:
-    pid = _holder(f"socket:[{inode}]")
+def describe(address: str, pid: int | None, uid: int | None) -> Listener:
+    """The process *pid*, as far as it may be seen, which is known to listen on *address*."""
     name, command = "", ""
     # It may be gone by now; what was learned before stays true.
     with suppress(psutil.Error):
@@ -115,10 +72,11 @@ def _shown(words: list[str]) -> str:
 
 def _holder(link: str) -> int | None:
     """The oldest process that has *link* open: a master, where its workers share it."""
-    return min((pid for pid in all_pids() if _has(pid, link)), key=_age, default=None)
+    return min((pid for pid in all_pids() if has_open(pid, link)), key=_age, default=None)
 
 
-def _has(pid: int, link: str) -> bool:
+def has_open(pid: int, link: str) -> bool:
+    """Whether *pid* has the file open that /proc shows as *link*; False where we may not see it."""
     try:
         with os.scandir(f"/proc/{pid}/fd") as files:
             return any(_target(file.path) == link for file in files)

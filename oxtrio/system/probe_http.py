@@ -11,13 +11,16 @@ Importing this takes 90 ms, and 11 MB. See `probes.prepare`.
 import ssl
 from functools import cache, lru_cache
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import httpcore
 import httpx  # noqa: ASYNC127 - the project's choice
 import trio
 
 from oxtrio.model.health import Answer
-from oxtrio.system.lookup import open_tcp
+
+if TYPE_CHECKING:
+    from oxtrio.system.probes import Connect
 
 LONGEST_HEAD = 64 * 1024
 """Bytes of an answer that are read at most."""
@@ -33,25 +36,34 @@ HEADERS = {
 SWITCHING = (b"HTTP/1.1 101 ", b"HTTP/1.0 101 ")
 
 
-async def ask_http(endpoint: str, accepted: tuple[int, ...]) -> Answer:
-    """The status that *endpoint* answers with, over a new connection.
+async def ask_http(endpoint: str, accepted: tuple[int, ...], connect: "Connect") -> Answer:
+    """The status that *endpoint* answers with, over a new connection made by *connect*.
 
     Waits as long as it is let. Redirects are not followed, the body is not read. Raises
     `ValueError` for what is no URL, `OSError` and `trio.BrokenResourceError`. Cancelling
     closes the connection at once, or leaves a name server that hangs to itself.
     """
     try:
-        response = await _client().send(_request(endpoint))
+        response = await _client().send(_request(endpoint, connect))
     except (httpx.InvalidURL, httpx.LocalProtocolError) as error:
         raise ValueError(str(error)) from None
     except httpx.RemoteProtocolError as error:
         return Answer(False, f"protocol error: {error}")
+    if not response.extensions["own"]:
+        return Answer(False, "another run answered")
     reason: bytes = response.extensions["reason_phrase"]
     return _judge(response.status_code, reason.decode("latin-1"), accepted)
 
 
+def _request(endpoint: str, connect: "Connect") -> httpx.Request:
+    known = _question(endpoint)
+    return httpx.Request(
+        known.method, known.url, headers=known.headers, extensions={"connect": connect}
+    )
+
+
 @lru_cache(maxsize=1024)
-def _request(endpoint: str) -> httpx.Request:
+def _question(endpoint: str) -> httpx.Request:
     """The same question is asked for years; to read its URL takes a tenth of a probe."""
     url = httpx.URL(endpoint)
     if not url.host:
@@ -76,14 +88,17 @@ class _OneQuestion(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url, host = request.url, request.url.raw_host.decode("ascii")
         secure = url.scheme == "https"
-        connection = await open_tcp(host, url.port or (443 if secure else 80))
+        connect: Connect = request.extensions["connect"]
+        connection = await connect.tcp(host, url.port or (443 if secure else 80))
         try:
             wire = _Wire(_secured(connection, host) if secure else connection)
             status, reason = await _exchange(wire, request)
+            own = connect.is_own(connection)
         finally:
             # Without the farewell of TLS: a hanging server would let us wait for its own.
             await trio.aclose_forcefully(connection)
-        return httpx.Response(status, extensions={"reason_phrase": reason}, request=request)
+        extensions = {"reason_phrase": reason, "own": own}
+        return httpx.Response(status, extensions=extensions, request=request)
 
 
 def _secured(connection: trio.SocketStream, host: str) -> trio.abc.Stream:

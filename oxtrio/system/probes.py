@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import trio
@@ -17,6 +18,34 @@ import trio
 from oxtrio.model.health import Answer
 from oxtrio.model.spec import HealthSpec
 from oxtrio.system.lookup import open_tcp
+
+
+class Connect(Protocol):
+    """Opens the connections of probes."""
+
+    async def tcp(self, host: str, port: int) -> trio.SocketStream: ...
+
+    async def unix(self, path: str) -> trio.SocketStream: ...
+
+    def is_own(self, stream: trio.SocketStream) -> bool:
+        """Whether who was to be asked is at the other end, now that it has answered."""
+        ...
+
+
+class Anybody:
+    """Whoever listens at an address."""
+
+    async def tcp(self, host: str, port: int) -> trio.SocketStream:
+        return await open_tcp(host, port)
+
+    async def unix(self, path: str) -> trio.SocketStream:
+        return await trio.open_unix_socket(path)
+
+    def is_own(self, stream: trio.SocketStream) -> bool:
+        return True
+
+
+ANYBODY = Anybody()
 
 
 async def prepare(endpoints: Iterable[str]) -> None:
@@ -39,7 +68,7 @@ def _by_http() -> ModuleType:
     return import_module("oxtrio.system.probe_http")
 
 
-async def probe(endpoint: str, spec: HealthSpec) -> Answer:
+async def probe(endpoint: str, spec: HealthSpec, connect: Connect = ANYBODY) -> Answer:
     """Whether *endpoint* is well, within the timeout of *spec*.
 
     Everything that a server or a network can do wrong is an answer, never an exception.
@@ -47,7 +76,7 @@ async def probe(endpoint: str, spec: HealthSpec) -> Answer:
     """
     with trio.move_on_after(spec.timeout):
         try:
-            return await _ask(endpoint, spec)
+            return await _ask(endpoint, spec, connect)
         except (OSError, trio.BrokenResourceError) as error:
             return Answer(False, describe(error))
         except ValueError as error:  # a URL or a name that cannot be one
@@ -55,19 +84,19 @@ async def probe(endpoint: str, spec: HealthSpec) -> Answer:
     return Answer(False, f"timed out after {spec.timeout:g} s")
 
 
-async def _ask(endpoint: str, spec: HealthSpec) -> Answer:
+async def _ask(endpoint: str, spec: HealthSpec, connect: Connect) -> Answer:
     parts = urlsplit(endpoint)
     if parts.scheme in ("http", "https"):
         await prepare([endpoint])  # of an app that came with a reload
         from oxtrio.system.probe_http import ask_http
 
-        return await ask_http(endpoint, spec.status)
+        return await ask_http(endpoint, spec.status, connect)
     if parts.scheme == "tcp":
         if not parts.hostname or not parts.port:
             raise ValueError(f"'{endpoint}' names no host and port")
-        stream = await open_tcp(parts.hostname, parts.port)
+        stream = await connect.tcp(parts.hostname, parts.port)
     elif parts.scheme == "unix":
-        stream = await trio.open_unix_socket(parts.path)
+        stream = await connect.unix(parts.path)
     else:
         raise ValueError(f"'{endpoint}' is neither http, https, tcp nor unix")
     await trio.aclose_forcefully(stream)

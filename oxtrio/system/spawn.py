@@ -7,18 +7,22 @@ waits at a gate.
 """
 
 import contextlib
+import fcntl
 import os
 import resource
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from oxtrio.system.descriptors import GATE, FileLimit
+from oxtrio.system.descriptors import GATE, RESERVED, FileLimit
 from oxtrio.system.identity import Identity
 from oxtrio.system.spawn_errors import explain_spawn_error
 
 # The app is `exec`ed by the shell that waited, so that it is the leader itself.
 GATED = 'read -r line <&9; exec 9<&-; eval "$line" || exit 126; exec "$@"'
+
+# LISTEN_PID must be the pid of who gets the sockets, which only that process itself can tell.
+LISTENING = 'LISTEN_PID=$$ exec "$@"'
 
 ULIMITS = {
     "nofile": ("n", 1),
@@ -47,6 +51,10 @@ class Launch:
     nice: int | None = None
     oom_score_adj: int | None = None
     rlimits: tuple[tuple[str, int, int], ...] = ()
+    sockets: tuple[int, ...] = ()
+    """Listening sockets that it gets as descriptors 3, 4, …; they stay ours too."""
+    listen_pid: bool = False
+    """Whether it is told that they are meant for it (`LISTEN_PID`)."""
 
     @property
     def gated(self) -> bool:
@@ -61,19 +69,54 @@ def spawn(launch: Launch, limit: FileLimit) -> int:
     Synchronous: one or two milliseconds. Raises `SpawnFailed` with a sentence for the
     operator; then no process exists. The caller owns the pid and must reap it.
     """
-    with limit.lowered() as inherits_limit:
+    argv = launch.argv
+    if launch.listen_pid:
+        argv = ("/bin/sh", "-c", LISTENING, "oxtrio-listen", *argv)
+    with _placed(launch.sockets) as numbers, limit.lowered() as inherits_limit:
         if not inherits_limit:
-            return _spawn_gated(launch, [f"ulimit -S -n {limit.original[0]}"])
+            return _spawn_gated(launch, argv, numbers, [f"ulimit -S -n {limit.original[0]}"])
         if launch.gated:
-            return _spawn_gated(launch, [])
-        return _popen(launch, launch.argv, ())
+            return _spawn_gated(launch, argv, numbers, [])
+        return _popen(launch, argv, numbers)
 
 
-def _spawn_gated(launch: Launch, steps: list[str]) -> int:
+@contextlib.contextmanager
+def _placed(sockets: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Inside, *sockets* have the numbers from 3 on, and can be inherited; then all is as before."""
+    numbers = tuple(RESERVED[: len(sockets)])
+    with contextlib.ExitStack() as stack:
+        # First, as inside another program one of them may have a number that another gets.
+        copies = [_beyond_reserved(descriptor) for descriptor in sockets]
+        for copy in copies:
+            stack.callback(os.close, copy)
+        for number, copy in zip(numbers, copies, strict=True):
+            stack.enter_context(_borrowed(number))
+            os.dup2(copy, number, inheritable=True)
+        yield numbers
+
+
+@contextlib.contextmanager
+def _borrowed(number: int) -> Iterator[None]:
+    """The descriptor *number* may be anything inside; afterwards it is what it was."""
+    before = _kept(number)
+    try:
+        yield
+    finally:
+        if before is None:
+            with contextlib.suppress(OSError):
+                os.close(number)
+        else:
+            os.dup2(before, number, inheritable=False)
+            os.close(before)
+
+
+def _spawn_gated(
+    launch: Launch, argv: tuple[str, ...], numbers: tuple[int, ...], steps: list[str]
+) -> int:
     """Spawn a shell that waits, do from outside what needs us, then let it do *steps*."""
     with _gate() as opened:
-        argv = ("/bin/sh", "-c", GATED, "oxtrio-gate", *launch.argv)
-        pid = _popen(launch, argv, (GATE,))
+        argv = ("/bin/sh", "-c", GATED, "oxtrio-gate", *argv)
+        pid = _popen(launch, argv, (*numbers, GATE))
         try:
             inside = [*steps, *_set_limits(pid, launch), *_set_nice(pid, launch)]
             _set_oom_score(pid, launch)
@@ -93,30 +136,30 @@ def _gate() -> Iterator[int]:
     What had that number gets it back: inside another program (system/guest.py) nobody has
     reserved it, and it may be anything.
     """
-    before = _kept(GATE)
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    if reading == GATE:
-        os.set_inheritable(GATE, True)
-    else:
-        os.dup2(reading, GATE, inheritable=True)
-        os.close(reading)
-    try:
-        yield writing
-    finally:
-        os.close(writing)
-        if before is None:
-            os.close(GATE)
+    with _borrowed(GATE):
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        if reading == GATE:
+            os.set_inheritable(GATE, True)
         else:
-            os.dup2(before, GATE, inheritable=False)
-            os.close(before)
+            os.dup2(reading, GATE, inheritable=True)
+            os.close(reading)
+        try:
+            yield writing
+        finally:
+            os.close(writing)
 
 
 def _kept(number: int) -> int | None:
     """A second descriptor for what has this *number*; None where nothing has."""
     try:
-        return os.dup(number)
+        return _beyond_reserved(number)
     except OSError:
         return None
+
+
+def _beyond_reserved(descriptor: int) -> int:
+    """A second descriptor, whose number is none that a run gets."""
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, RESERVED.stop)
 
 
 def _set_limits(pid: int, launch: Launch) -> Iterator[str]:

@@ -180,6 +180,18 @@ def test_stop_fails_where_a_supervisor_holds_the_lock_and_does_not_answer(oxtrio
         (("stop", "api", "--no-wait"), Order(verb=Verb.STOP, names=("api",), wait=False)),
         (("restart", "api:1", "tag:x"), Order(verb=Verb.RESTART, names=("api:1", "tag:x"))),
         (("reload", "--if-changed"), Order(verb=Verb.RELOAD, if_changed=True)),
+        (("drain", "a:0"), Order(verb=Verb.DRAIN, names=("a:0",))),
+        (
+            ("drain", "a", "--no-wait", "--timeout", "2"),
+            Order(verb=Verb.DRAIN, names=("a",), wait=False, timeout=2.0),
+        ),
+        (("pause", "a", "b"), Order(verb=Verb.PAUSE, names=("a", "b"))),
+        (("resume", "a"), Order(verb=Verb.RESUME, names=("a",))),
+        (("scale", "a=4"), Order(verb=Verb.SCALE, names=("a",), instances=4)),
+        (
+            ("scale", "a=1", "--no-wait"),
+            Order(verb=Verb.SCALE, names=("a",), instances=1, wait=False),
+        ),
         (("reset", "a", "b"), Order(verb=Verb.RESET, names=("a", "b"))),
         (("signal", "hup", "a"), Order(verb=Verb.SIGNAL, names=("a",), signal="SIGHUP")),
         (("signal", "SIGUSR1", "a"), Order(verb=Verb.SIGNAL, names=("a",), signal="SIGUSR1")),
@@ -216,6 +228,56 @@ def test_what_can_no_longer_happen_is_said(oxtrio, client):
 
     assert code == 1
     assert err == "error: api will not be healthy: it was given up\n"
+
+
+GAP = "a reload of api means a gap: nothing holds its address; write: listen = ..."
+
+
+def test_a_failed_reload_shows_the_reason_the_last_lines_and_the_hint_of_each(oxtrio, client):
+    failures = (
+        Failure(
+            name="api:0",
+            reason="the newcomer was not ready within 60 s: 503 Service Unavailable",
+            hint="the old api:0 runs on",
+            last_lines=("starting", "  waiting for the database"),
+        ),
+        Failure(name="web", reason="the newcomer exited: exit code 1", last_lines=("boom",)),
+    )
+    client.answers = [
+        Step(name="api:0", state="reloading", reason="waiting for health 0/1"),
+        Report(done=(Step(name="api:0", state="running", pid=7),), failures=failures, notes=(GAP,)),
+    ]
+
+    code, out, err = oxtrio("reload")
+
+    assert (code, out) == (1, "api:0: running (pid 7)\n")
+    assert err.splitlines() == [
+        f"note: {GAP}",
+        "error: cannot reload api:0: the newcomer was not ready within 60 s: 503 Service "
+        "Unavailable",
+        "    starting",
+        "      waiting for the database",
+        "hint: the old api:0 runs on",
+        "error: cannot reload web: the newcomer exited: exit code 1",
+        "    boom",
+    ]
+
+
+def test_a_reload_that_worked_says_on_stderr_that_it_was_a_gap(oxtrio, client):
+    client.answers = [Report(done=(Step(name="api", state="running", pid=7),), notes=(GAP,))]
+
+    assert oxtrio("reload") == (0, "api: running (pid 7)\n", f"note: {GAP}\n")
+
+
+@pytest.mark.parametrize(
+    "words", [("scale", "a=2"), ("drain", "a"), ("resume", "a"), ("pause", "a")]
+)
+def test_what_cannot_be_done_to_an_app_is_said(oxtrio, client, words):
+    client.answers = [Report(failures=(Failure(name="a", reason="because"),))]
+
+    code, _, err = oxtrio(*words)
+
+    assert (code, err) == (1, f"error: cannot {words[0]} a: because\n")
 
 
 STACK = config(

@@ -52,6 +52,39 @@ def test_leftover_processes_are_not_named_twice():
     assert table.reason(row("web", leftover=2, reason="2 processes left")) == "2 processes left"
 
 
+def test_what_is_held_is_a_last_column():
+    rows = [row("api", listen=("0.0.0.0:8000", "unix:/run/a.sock"), reason="why"), row("db")]
+
+    heads, api, db = table.lines(rows)
+    assert heads.endswith("REASON  LISTEN")
+    assert api.endswith("why     0.0.0.0:8000, unix:/run/a.sock")
+    assert db.endswith("        -")
+
+
+def test_where_nothing_is_held_there_is_no_such_column():
+    assert "LISTEN" not in table.lines([row("api")])[0]
+
+
+def test_the_reason_makes_room_for_what_is_held_and_keeps_some():
+    rows = [row("web", reason="because " * 20, listen=("0.0.0.0:8000",))]
+
+    for columns in range(40, 200):
+        heads, line = table.lines(rows, columns=columns)
+        assert len(line) <= max(columns, 76)
+        assert "becaus" in line
+        assert ("LISTEN" in heads) == line.endswith("0.0.0.0:8000") == (columns >= 88)
+
+
+def test_without_another_reason_a_gap_is_told_and_else_what_it_says_itself():
+    gap, said = "nothing holds its port", "Processing\x1b[2J 5 requests"
+
+    assert table.reason(row("web", gap=gap)) == f"a reload means a gap: {gap}"
+    assert table.reason(row("web", gap=gap, said=said)) == f"a reload means a gap: {gap}"
+    assert table.reason(row("web", said=said)) == "Processing [2J 5 requests"
+    assert table.reason(row("web", reason="why", gap=gap, said=said)) == "why"
+    assert table.reason(row("web", said="up", leftover=1)) == "up, 1 process left"
+
+
 def test_colours_do_not_move_columns():
     rows = [row("web", health="healthy"), row("db", status=State.CRASHED, reason="gone")]
 

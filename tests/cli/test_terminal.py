@@ -108,6 +108,33 @@ client.answers = [Step(name="b", state="starting"), Step(name="c", state="runnin
     assert [line[0] for line in screen(text)] == ["a", "b", "c"]
 
 
+def test_a_reload_shows_how_far_each_instance_is_on_its_own_line():
+    script = """
+reasons = ("spawned pid 9", "waiting for health 1/2", "switched", "draining", "stopped")
+client.answers = [
+    *(Step(name="api:0", state="reloading", reason=reason, pid=9) for reason in reasons),
+    Step(name="api:0", state="running", pid=9),
+    Step(name="api:1", state="reloading", reason="spawned pid 10", pid=10),
+    Step(name="api:1", state="running", pid=8),
+    Report(
+        done=tuple(Step(name=f"api:{n}", state="running", pid=9 - n) for n in (0, 1)),
+        failures=(Failure(name="api:1", reason="exit code 1", last_lines=("boom",)),),
+    ),
+]
+"""
+    code, text = on_a_terminal(script, "reload", env={"NO_COLOR": "1"})
+
+    assert code == 1
+    for reason in ("spawned pid 9", "waiting for health 1/2", "switched", "draining", "stopped"):
+        assert f"api:0  reloading   {reason}\x1b[K" in text
+    assert screen(text) == [
+        "api:0  running     pid 9",
+        "api:1  running     pid 8",
+        "error: cannot reload api:1: exit code 1",
+        "    boom",
+    ]
+
+
 def test_no_live_line_is_wider_than_the_terminal():
     _, text = on_a_terminal(STEPS, "restart", env={"NO_COLOR": "1"})
 
@@ -142,6 +169,16 @@ def test_the_table_fits_the_terminal():
 
     assert max(len(line) for line in screen(text)) <= 80
     assert "…" in text
+
+
+def test_what_is_held_is_shown_where_there_is_room():
+    script = 'client.rows = [row("api", listen=("0.0.0.0:8000",))]'
+
+    assert "LISTEN" not in on_a_terminal(script, "status", env={"COLUMNS": "80"})[1]
+    assert screen(on_a_terminal(script, "status", env={"COLUMNS": "90", "NO_COLOR": "1"})[1]) == [
+        "NAME  PID    STATUS   CPU   MEM     RESTARTS  UPTIME  HEALTH  REASON  LISTEN",
+        "api   22140  running  3.2%  210 MB  0         2d 6h   -               0.0.0.0:8000",
+    ]
 
 
 def test_output_of_an_app_cannot_steer_the_terminal():

@@ -68,6 +68,14 @@ def test_many_cycles_are_told_up_to_ten():
     assert len(problems_of(project(**needs))) == 10
 
 
+def test_an_app_that_only_says_that_it_is_ready_is_never_healthy():
+    [problem] = problems_of(
+        project(a="{ b = 'healthy' }", b="[]\nhealth_check = { notify = true }")
+    )
+
+    assert problem.endswith("it has no health_check with an endpoint or a command")
+
+
 @pytest.mark.parametrize(
     ("needs", "what"),
     [

@@ -65,15 +65,27 @@ def test_a_value_becomes(written, value):
         ("'${a b}'", "${a b} is neither"),
         ("'${HOST:?x}'", "${HOST:?x} is neither"),
         ("'${1}'", "${1} is neither"),
-        ("'${port}'", "${port} is not supported yet"),
-        ("'${fd}'", "${fd} is not supported yet"),
-        ("'${fd:web}'", "${fd:web} is not supported yet"),
+        ("'${port}'", "${port} needs the key port, such as port = 8000"),
+        ("'${fd}'", "${fd} does not serve here"),
+        ("'${fd:web}'", "${fd:web} does not serve here"),
     ],
 )
 def test_what_cannot_be_expanded_is_named_with_its_line(written, what):
     assert problem_of(f"V = {written}").startswith(
         f"oxfile.toml:4: processes.app.env: V cannot be expanded: {what}"
     )
+
+
+def test_the_port_of_the_app_stays_in_the_value():
+    app = app_of("port = 8000\n[processes.app.env]\nURL = '${X:-http://x:${port}}/${instance}'")
+
+    assert app.env == (("URL", "http://x:${port}/${instance}"),)
+
+
+def test_the_environment_of_all_apps_knows_no_port():
+    [problem] = problems_of("[env]\nP = '${port}'\n[processes.app]\ncommand = 'x'\nport = 1")
+
+    assert problem == "oxfile.toml:2: env: P cannot be expanded: ${port} does not serve here"
 
 
 def test_every_missing_variable_of_a_value_is_named():

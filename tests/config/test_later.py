@@ -37,11 +37,6 @@ def test_each_key_is_refused_with_its_line(header, key, value):
         ("[processes.app]", "timezone"),
         ("[processes.app]", "cron_restart"),
         ("[processes.app]", "webhook"),
-        ("[processes.app]", "listen"),
-        ("[processes.app]", "port"),
-        ("[processes.app]", "hold_port"),
-        ("[processes.app]", "reload_parallel"),
-        ("[processes.app]", "reload"),
         ("[processes.app]", "pre_start"),
         ("[processes.app]", "post_start"),
         ("[processes.app]", "pre_stop"),
@@ -50,9 +45,6 @@ def test_each_key_is_refused_with_its_line(header, key, value):
         ("[processes.app]", "hook_timeout_ms"),
         ("[processes.app]", "stop_command"),
         ("[processes.app]", "tty"),
-        ("[processes.app.health_check]", "notify"),
-        ("[processes.app.health_check]", "watchdog_secs"),
-        ("[processes.app.health_check]", "log_line"),
         ("[processes.app.limits]", "max_age_secs"),
         ("[processes.app.limits]", "max_age_jitter_secs"),
         ("[processes.app.limits]", "max_tasks"),
@@ -97,5 +89,5 @@ def test_adoption_after_a_crash_is_refused_with_what_happens_instead():
 
 
 def test_what_this_version_does_anyway_may_be_written():
-    assert app_of("reload = 'restart'\nlogs = { to = ['file'] }")
+    assert app_of("logs = { to = ['file'] }")
     assert config_of("[processes.a]\ncommand='x'\n[supervisor]\non_crash = 'kill'")

@@ -56,7 +56,8 @@ def test_every_problem_of_the_file_is_told_with_its_line():
         '"max", is 0',
         "oxfile.toml:7: processes.web: stop_signal must be the name of a signal, such as "
         '"SIGTERM", is "SIGTREM" (did you mean SIGTERM?)',
-        "oxfile.toml:8: processes.web: health_check needs an endpoint or a command",
+        "oxfile.toml:8: processes.web: health_check needs an endpoint, a command, notify = true "
+        "or a log_line",
         "oxfile.toml:9: processes.web.health_check: interval_secs must be a number: seconds, above "
         '0, up to a year, is "5s"',
     ]

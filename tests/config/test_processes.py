@@ -43,11 +43,42 @@ def test_the_number_of_the_instance_stays_in_the_command():
     assert config_of(text).apps[0].command == "serve ${instance} ${HOME} $1"
 
 
-@pytest.mark.parametrize("later", ["${port}", "${fd}", "${fd:web}"])
-def test_what_will_be_replaced_later_is_refused_now(later):
-    assert command_problems(f"'serve {later} {later}'") == [
-        f"oxfile.toml:2: processes.app: command contains {later}, which is not supported yet"
+@pytest.mark.parametrize(
+    ("placeholder", "needs"),
+    [
+        ("${port}", "the key port, such as port = 8000"),
+        ("${fd}", 'the key listen, such as listen = "127.0.0.1:8000"'),
+        ("${fd:web}", 'the key listen, such as listen = "127.0.0.1:8000"'),
+    ],
+)
+@pytest.mark.parametrize("command", ["'serve {0} {0}'", "['serve', '{0}', '{0}']"])
+def test_what_nothing_replaces_is_refused(command, placeholder, needs):
+    assert command_problems(command.format(placeholder)) == [
+        f"oxfile.toml:2: processes.app: command contains {placeholder}, which needs {needs}"
     ]
+
+
+@pytest.mark.parametrize("command", ["serve ${port} ${fd}${fd:web} ${fd:1}", "port ${PORT}"])
+def test_what_will_be_replaced_stays_in_the_command(command):
+    lines = "port = 80\nlisten = [{ address = ':81', name = 'web' }, ':82']"
+    text = f"[processes.app]\n{lines}\ncommand = "
+
+    assert config_of(f"{text}'{command}'").apps[0].command == command
+    assert config_of(f"{text}['x', '{command}']").apps[0].command == ("x", command)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("wbe", " (did you mean web?)"), ("2", ""), ("", ""), ("-1", ""), ("WEB", " (did you mean")],
+)
+def test_a_descriptor_needs_a_name_or_a_place_of_the_list(name, hint):
+    [problem] = problems_of(
+        f"[processes.app]\ncommand = 'x ${{fd:{name}}}'\n"
+        "listen = [{ address = ':81', name = 'web' }, ':82']"
+    )
+
+    what = f"command contains ${{fd:{name}}}, but listen has no address with the name {name}{hint}"
+    assert problem.startswith(f"oxfile.toml:2: processes.app: {what}")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +249,7 @@ def test_one_env_file_needs_no_array():
         ("working_dir = '~bob/x'", 'must be a path, is "~bob/x" (only ~ and ~/… are expanded)'),
         ("venv = '${VENV}'", "${VENV} is not set"),
         ("env_file = ['${A}']", "${A} is not set"),
-        ("log_file = '/x/${port}'", "${port} is not supported yet"),
+        ("log_file = '/x/${port}'", "${port} does not serve here"),
     ],
 )
 def test_a_path_that_cannot_be_expanded_is_told(line, what):

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oxtrio.control.codec import from_plain, to_plain
@@ -13,6 +13,7 @@ EVERYTHING = (Order, Step, Report, Failure, Why, InstanceStatus, LastExit, Event
 
 
 @pytest.mark.parametrize("cls", EVERYTHING, ids=lambda cls: cls.__name__)
+@settings(deadline=None)
 @given(data=st.data())
 def test_everything_comes_back_as_it_went(cls: type, data: st.DataObject):
     finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -32,7 +32,7 @@ def test_a_request_finds_its_row_and_the_variable_parts_of_its_path():
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "", "*", "//", "/v1", "/v1/", "/v1/apps", "/v1/apps/api/scale", "/v1/apps/a/b/stop",
+        "/", "", "*", "//", "/v1", "/v1/", "/v1/apps", "/v1/apps/api/explode", "/v1/apps/a/b/stop",
         "/v1/apply", "/metrics", "/V1/status", "/v1/status/", "/v1//status", "http://x/v1/status",
         "/v1/../etc/passwd", "/__class__", "/v1/st%61tus", "/v1/orders.__globals__",
     ],

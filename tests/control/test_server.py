@@ -15,10 +15,13 @@ import pytest
 import trio
 import trio.lowlevel
 
+from oxtrio.config import values
 from oxtrio.control.exchange import Bounds
+from oxtrio.control.handlers import ordering
+from oxtrio.control.messages import write_request
 from oxtrio.control.server import ControlServer
 from oxtrio.errors import ConfigError, NotFound, OxtrioError, Refused, SpawnFailed, TimedOut
-from oxtrio.model.order import Step
+from oxtrio.model.order import Order, Step, Verb
 from oxtrio.model.state import State
 from oxtrio.system import unixsocket
 from tests.control.fakes import Bugs, FakeSteered, a_line, an_event, an_instance, served
@@ -173,6 +176,54 @@ async def test_an_order_for_one_app_is_one_reply_unless_a_stream_is_accepted(
     ]
 
 
+@pytest.mark.parametrize("verb", ["drain", "resume", "pause"])
+async def test_an_app_is_taken_out_of_service_and_back(fake: FakeSteered, path: str, verb: str):
+    async with serving(fake, path):
+        code, report = await post(path, f"/v1/apps/api%3A0/{verb}", b'{"wait":false}')
+
+    assert (code, report["ok"]) == (200, True)
+    assert fake.orders == [Order(verb=Verb(verb), names=("api:0",), wait=False)]
+
+
+async def test_an_app_is_scaled(fake: FakeSteered, path: str):
+    order = Order(verb=Verb.SCALE, names=("api",), instances=4)
+    async with serving(fake, path):
+        await post(path, "/v1/apps/api/scale", b'{"instances":4}')
+        await talk(path, request("POST", "/v1/orders", write_request(order)))
+
+    assert fake.orders == [order, order]
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "complaint"),
+    [
+        ("/v1/apps/api/scale", b"", "scale needs instances, a number from 1 to 10000"),
+        ("/v1/apps/api/scale", b'{"instances":0}', "scale needs instances, a number from 1"),
+        ("/v1/apps/api/scale", b'{"instances":10001}', "scale needs instances, a number from 1"),
+        ("/v1/apps/api/scale", b'{"instances":"4"}', "instances must be an integer"),
+        ("/v1/orders", b'{"verb":"scale","instances":2}', "scale needs the name of exactly one"),
+        (
+            "/v1/orders",
+            b'{"verb":"scale","instances":2,"names":["a","b"]}',
+            "scale needs the name of exactly one app",
+        ),
+    ],
+)
+async def test_scaling_that_nobody_could_mean_is_refused(
+    fake: FakeSteered, path: str, target: str, body: bytes, complaint: str
+):
+    async with serving(fake, path):
+        code, reply = await post(path, target, body)
+
+    assert code == 400
+    assert complaint in reply["error"]["message"]
+    assert fake.orders == []
+
+
+def test_the_api_takes_as_many_instances_as_an_oxfile():
+    assert ordering.MOST_INSTANCES == values.MOST_INSTANCES
+
+
 async def test_steps_are_server_sent_events_for_who_asks(fake: FakeSteered, path: str):
     accept = "Accept: text/event-stream"
     async with serving(fake, path):
@@ -242,12 +293,12 @@ async def test_head_and_unknown_routes_are_answered(fake: FakeSteered, path: str
     async with serving(fake, path):
         head = await talk(path, request("HEAD", "/healthz"))
         events = await talk(path, request("HEAD", "/v1/events?follow=1"))
-        scale, _ = await post(path, "/v1/apps/api/scale", b"{}")
+        unknown, _ = await post(path, "/v1/apps/api/explode", b"{}")
 
     assert head.startswith(b"HTTP/1.1 200 OK")
     assert head.endswith(b"\r\n\r\n")
     assert events.startswith(b"HTTP/1.1 200 OK")
-    assert scale == 404
+    assert unknown == 404
 
 
 # Streams

@@ -8,6 +8,7 @@ import trio
 from oxtrio.model.health import Answer, CommandResult
 from oxtrio.model.spec import HealthSpec, LimitsSpec
 from oxtrio.model.usage import Usage
+from oxtrio.system.probes import ANYBODY, Connect
 
 Told = tuple[float, str]
 
@@ -43,6 +44,10 @@ class FakeRun:
         self.commands.append((command, patience))
         await trio.lowlevel.checkpoint()
         return self.command_result
+
+    @property
+    def connect(self) -> Connect:
+        return ANYBODY
 
     def answered(self, answer: Answer) -> None:
         self.answers.append(answer)

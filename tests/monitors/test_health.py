@@ -11,6 +11,7 @@ from oxtrio.model.health import Answer, CommandResult
 from oxtrio.model.spec import HealthSpec, OnUnhealthy
 from oxtrio.monitors import health
 from oxtrio.monitors.health import answer_of, watch_health
+from oxtrio.system.probes import Connect
 from tests.monitors.fakes import FakeRun, feed
 
 PASS = Answer(True, "200 OK")
@@ -27,7 +28,7 @@ class Endpoints:
         self.slowness: dict[str, float] = {}
         self.busy: set[str] = set()
 
-    async def probe(self, endpoint: str, spec: HealthSpec) -> Answer:
+    async def probe(self, endpoint: str, spec: HealthSpec, connect: Connect) -> Answer:
         assert endpoint not in self.busy, "probes of one app overlap"
         self.asked.append((trio.current_time(), endpoint))
         self.busy.add(endpoint)

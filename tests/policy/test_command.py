@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from oxtrio.policy.command import argv, program, with_instance
+from oxtrio.policy.command import argv, program, with_fds, with_instance, with_port
 
 SIMPLE = [
     # (text, what the shell is given, the program)
@@ -179,6 +179,31 @@ ALIKE = [
     "X=1",
     "A=1 exit 4",
 ]
+
+
+def test_the_port_is_replaced_and_nothing_else():
+    assert with_port("a ${port}:${port} $port ${PORT} $${port}", 8001) == (
+        "a 8001:8001 $port ${PORT} $8001"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "becomes"),
+    [
+        ("--fd ${fd}", [""], "--fd 3"),
+        ("fd://${fd} fd://${fd}", ["web"], "fd://3 fd://3"),
+        ("${fd:web} ${fd:admin}", ["admin", "web"], "4 3"),
+        ("${fd:0} ${fd:1}", ["", ""], "3 4"),
+        # A name comes before a place.
+        ("${fd:1} ${fd:0}", ["1", "x"], "3 3"),
+        ("${fd:a.b-c_d}", ["", "a.b-c_d"], "4"),
+        ("$fd {fd} ${FD} ${fdx}", [""], "$fd {fd} ${FD} ${fdx}"),
+        ("${fd:gone} ${fd:7} ${fd:}", [""], "${fd:gone} ${fd:7} ${fd:}"),
+        ("${fd}", [], "${fd}"),
+    ],
+)
+def test_addresses_become_their_descriptors(text, names, becomes):
+    assert with_fds(text, names) == becomes
 
 
 def run(words: tuple[str, ...]) -> tuple[int, str, str]:

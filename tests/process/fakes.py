@@ -13,6 +13,7 @@ from oxtrio.model.spec import AppSpec
 from oxtrio.model.state import Happening, State
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life
+from oxtrio.process.sockets import open_sockets
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.system.containment import Kin
 from oxtrio.system.descriptors import FileLimit
@@ -210,6 +211,7 @@ def a_stage(nursery: trio.Nursery, spec: AppSpec, *scripts: Script, hold: bool =
         containment=containment,  # type: ignore[arg-type]
         scratch=Scratch(),
         logs=LogStore(None, print),
+        sockets=open_sockets(steered=True),
         display=None,
         read_env_file=lambda path: {},
         project="p",

@@ -134,6 +134,23 @@ def test_users_and_groups_that_exist_are_fine(shop):
     assert found(shop, "command = 'serve'\nuser = '0'\ngroups = ['12345']") == []
 
 
+def test_what_a_unix_socket_needs_is_looked_at(shop):
+    socket = f"unix:{shop}/gone/x${{instance}}"
+
+    assert found(shop, "command = 'serve'\nlisten = ['unix:bin/x', '127.0.0.1:1']") == []
+    assert found(shop, f"command = 'serve'\nlisten = '{socket}'") == [
+        f"app: listen '{socket}': its folder does not exist"
+    ]
+    assert found(
+        shop,
+        "command = 'serve'\n"
+        "listen = { address = 'unix:bin/x', owner = 'nobody-here', group = 'none-here' }",
+    ) == [
+        f"app: listen 'unix:{shop}/bin/x': user 'nobody-here' does not exist",
+        f"app: listen 'unix:{shop}/bin/x': group 'none-here' does not exist",
+    ]
+
+
 def test_env_files_are_read(shop):
     (shop / "broken.env").write_text("A=1\nwhat is this\n")
     (shop / "path.env").write_text(f"PATH={shop}/env/bin\n")

@@ -129,8 +129,10 @@ async def test_instances_that_return_wait_for_the_end_of_those_that_leave(tmp_pa
         old = here.pid("a:1")
         here.take(one)
         await here.order(Verb.RELOAD, wait=False)
+        await here.until(lambda: len(here.supervisor.instances()) == 1)
         here.take(two)
         await here.order(Verb.RELOAD, wait=False)
+        await here.until(lambda: len(here.supervisor.instances()) == 2)
         await here.order(Verb.START, wait=False)
         await here.until(lambda: here.status("a:1").pid is not None)
 

@@ -415,16 +415,19 @@ async def test_a_bug_in_one_instance_hurts_no_other_and_is_reported(
         await here.start()
         other, instance = here.pid("other"), here.instance("s")
 
-        async def broken(life: object, preparation: object) -> None:
-            monkeypatch.undo()
-            raise RuntimeError("a bug")
+        async def broken(*arguments: object) -> None:
+            if arguments[0] is instance:
+                monkeypatch.undo()
+                raise RuntimeError("a bug")
 
-        monkeypatch.setattr(instance, "_one_run", broken)
+        monkeypatch.setattr("oxtrio.process.living.find_place", broken)
         await here.order(Verb.RESTART, "s", wait=False)
         await here.until(lambda: bool(here.bugs))
         await here.until(lambda: here.status("s").status is State.RUNNING)
 
-        assert [str(bug) for bug in here.bugs] == ["a bug"]
+        [group] = here.bugs
+        assert isinstance(group, ExceptionGroup)
+        assert [str(bug) for bug in group.exceptions] == ["a bug"]
         assert here.pid("other") == other
         here.bugs.clear()
 

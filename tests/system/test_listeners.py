@@ -153,17 +153,3 @@ def test_the_listener_on_a_unix_socket_is_named(tmp_path: Path):
     assert found is not None
     assert (found.address, found.pid, found.uid) == (path, os.getpid(), os.getuid())
     assert unix_owner(path) is None
-
-
-@pytest.mark.parametrize(
-    ("digits", "host"),
-    [
-        ("0100007F", "127.0.0.1"),
-        ("00000000", "0.0.0.0"),
-        ("00000000000000000000000001000000", "::1"),
-        ("0000000000000000FFFF00000100007F", "127.0.0.1"),
-    ],
-)
-@pytest.mark.skipif(sys.byteorder != "little", reason="the kernel prints in its own order")
-def test_addresses_are_read_as_the_kernel_prints_them(digits: str, host: str):
-    assert listeners._host(digits) == host

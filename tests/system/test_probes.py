@@ -97,7 +97,7 @@ async def test_what_a_server_says_beside_the_status_is_not_remembered(
         return ours
 
     heads: list[trio.abc.Stream] = []
-    monkeypatch.setattr(probe_http, "open_tcp", connect)
+    monkeypatch.setattr(probes, "open_tcp", connect)
     for _ in range(2):
         answer = await probe("http://example.org/", PATIENT)
         assert answer == Answer(False, "302 Found (redirects are not followed)")
@@ -422,7 +422,7 @@ async def test_a_url_is_taken_apart(
         asked.append(port)
         return ours
 
-    monkeypatch.setattr(probe_http, "open_tcp", connect)
+    monkeypatch.setattr(probes, "open_tcp", connect)
     monkeypatch.setattr(probe_http, "_secured", lambda stream, host: stream)
     await theirs.send_all(b"HTTP/1.1 204 No Content\r\n\r\n")
 

@@ -3,19 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from oxtrio.config.command import read_command
 from oxtrio.config.environment import read_env
-from oxtrio.config.expand import LATER
+from oxtrio.config.expand import served
 from oxtrio.config.fields import Fields
-from oxtrio.config.health import read_health
+from oxtrio.config.health import read_health, read_ready
 from oxtrio.config.identity import read_identity
 from oxtrio.config.kinds import shown
+from oxtrio.config.listen import read_listen, read_port, read_reload
 from oxtrio.config.logs import MEBIBYTE, read_logs
 from oxtrio.config.oxfile import Oxfile
 from oxtrio.config.tables import app as keys
 from oxtrio.config.tables import limits, restart
 from oxtrio.config.tables.app import APP
+from oxtrio.config.tables.sockets import HOLD_PORT
 from oxtrio.config.values import RESERVED, is_name
-from oxtrio.model.spec import AppSpec, LimitsSpec, ReadySpec, RestartSpec, StopSpec
+from oxtrio.model.spec import AppSpec, LimitsSpec, RestartSpec, StopSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +36,28 @@ def read_app(name: str, raw: object, oxfile: Oxfile, defaults: Defaults) -> AppS
     if problem:
         oxfile.note(at, problem)
     app = Fields(raw, APP, at, oxfile)
-    env = {**defaults.env, **read_env(app.take(keys.ENV_KEY), (*at, "env"), oxfile)}
+    port, listen = read_port(app), read_listen(app)
+    own = read_env(app.take(keys.ENV_KEY), (*at, "env"), oxfile, served(port))
     return AppSpec(
         name=name,
-        command=_command(app),
+        command=read_command(app, listen),
         working_dir=app.optional_path(keys.WORKING_DIR) or oxfile.folder,
         venv=app.optional_path(keys.VENV),
         instances=app.take(keys.INSTANCES_KEY) or max(1, oxfile.facts.cpus),
         restart=_restart(app),
-        ready=_ready(app),
+        ready=read_ready(app),
         stop=_stop(app),
         # By name, so that the order in the file makes no difference to the spec.
-        env=tuple(sorted(env.items())),
+        env=tuple(sorted({**defaults.env, **own}.items())),
         env_files=tuple(app.path(keys.ENV_FILE, file) for file in app.take(keys.ENV_FILE)),
         inherit_env=app.take(keys.INHERIT_ENV),
         identity=read_identity(app),
         depends_on=tuple(sorted((app.take(restart.DEPENDS_ON) or {}).items())),
         start_delay=app.take(restart.START_DELAY) / 1000,
+        listen=listen,
+        hold_port=app.take(HOLD_PORT),
+        port=port,
+        reload=read_reload(app),
         tags=app.take(keys.TAGS),
         namespace=app.take(keys.NAMESPACE),
         description=app.take(keys.DESCRIPTION),
@@ -72,14 +80,6 @@ def _name_problem(name: str) -> str:
     return ""
 
 
-def _command(app: Fields) -> str | tuple[str, ...]:
-    command = app.take(keys.COMMAND_KEY)
-    words = (command,) if isinstance(command, str) else command or ()
-    for found in sorted({found for word in words for found in LATER.findall(word)}):
-        app.note(keys.COMMAND_KEY, f"contains {found}, which is not supported yet")
-    return command or ""
-
-
 def _restart(app: Fields) -> RestartSpec:
     delay, delay_max = app.take(restart.RESTART_DELAY), app.take(restart.RESTART_DELAY_MAX)
     if delay is not None and delay > delay_max:
@@ -94,14 +94,6 @@ def _restart(app: Fields) -> RestartSpec:
         window=float(app.take(restart.RESTART_WINDOW)),
         success_codes=app.take(restart.EXIT_CODES),
     )
-
-
-def _ready(app: Fields) -> ReadySpec:
-    one_shot = app.take(restart.RESTART_ON_EXIT) is False
-    start = app.take(restart.START_SECS)
-    if start is None:
-        start = 0.0 if one_shot else ReadySpec().start
-    return ReadySpec(start=start, timeout=app.take(restart.READY_TIMEOUT))
 
 
 def _stop(app: Fields) -> StopSpec:

@@ -1,11 +1,12 @@
 """The keys of `[processes.<name>]`."""
 
-from oxtrio.config.keys import Key, Later, Table, later
+from oxtrio.config.keys import Key, Table, later
 from oxtrio.config.kinds import BOOL, FILLED, STRING, integer, list_of
 from oxtrio.config.tables.health import HEALTH
 from oxtrio.config.tables.limits import LIMITS, RESOURCE_LIMITS, RLIMITS
 from oxtrio.config.tables.logs import DATE_FORMAT, LOGS
 from oxtrio.config.tables.restart import RESTART_KEYS
+from oxtrio.config.tables.sockets import SOCKET_KEYS
 from oxtrio.config.values import (
     COMMAND,
     ENV,
@@ -210,6 +211,7 @@ APP = Table(
         VENV,
         INSTANCES_KEY,
         *RESTART_KEYS,
+        *SOCKET_KEYS,
         ENV_KEY,
         ENV_FILE,
         INHERIT_ENV,
@@ -236,8 +238,6 @@ APP = Table(
     (
         *later("watch", "watch_extensions", "watch_ignore", "watch_delay_ms"),
         *later("schedule", "overlap", "timezone", "cron_restart", "webhook"),
-        *later("listen", "port", "hold_port", "reload_parallel"),
-        Later(name="reload", only="restart"),
         *later("pre_start", "post_start", "pre_stop", "post_stop", "pre_reload"),
         *later("hook_timeout_ms", "stop_command", "tty"),
     ),

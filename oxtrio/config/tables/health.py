@@ -1,9 +1,9 @@
 """The keys of `[processes.<name>.health_check]`."""
 
-from oxtrio.config.keys import Key, Table, later
-from oxtrio.config.kinds import FILLED, integer, list_of, member
+from oxtrio.config.keys import Key, Table
+from oxtrio.config.kinds import BOOL, FILLED, integer, list_of, member
 from oxtrio.config.tables.units import MILLION, SECONDS, SOME_SECONDS
-from oxtrio.config.values import COMMAND
+from oxtrio.config.values import COMMAND, REGEX
 from oxtrio.model.spec import OnUnhealthy
 
 ENDPOINT = Key(
@@ -18,8 +18,31 @@ COMMAND_KEY = Key(
     kind=COMMAND,
     default=None,
     meaning="A command that passes when it exits with 0. It runs as the app would (user, folder, "
-    "environment) and is killed with its group at the timeout. One of `endpoint` and `command`.",
+    "environment) and is killed with its group at the timeout. At most one of `endpoint` and "
+    "`command`.",
     example='command = "redis-cli ping"',
+)
+NOTIFY = Key(
+    name="notify",
+    kind=BOOL,
+    default=False,
+    meaning="It says by `sd_notify` itself that it is ready (`READY=1`), at the address in "
+    "`$NOTIFY_SOCKET`.",
+    example="notify = true",
+)
+WATCHDOG = Key(
+    name="watchdog_secs",
+    kind=SOME_SECONDS,
+    default=None,
+    meaning="With `notify`: once it is ready, it must say `WATCHDOG=1` at least this often.",
+    example="notify = true\nwatchdog_secs = 30",
+)
+LOG_LINE = Key(
+    name="log_line",
+    kind=REGEX,
+    default=None,
+    meaning="A regular expression (of Python): it is ready when a line of its output contains it.",
+    example='log_line = "celery@.* ready"',
 )
 STATUS = Key(
     name="status",
@@ -68,7 +91,8 @@ START_PERIOD = Key(
     kind=SECONDS,
     default=60.0,
     meaning="From the end of the initial delay: failures before the first pass do not count "
-    "within it; after it the run counts as failed.",
+    "within it; after it the run counts as failed. With `notify` and `log_line`: how long it has "
+    "to become ready.",
     example="start_period_secs = 120",
 )
 ON_UNHEALTHY = Key(
@@ -84,6 +108,9 @@ HEALTH = Table(
     (
         ENDPOINT,
         COMMAND_KEY,
+        NOTIFY,
+        WATCHDOG,
+        LOG_LINE,
         STATUS,
         INTERVAL,
         TIMEOUT,
@@ -93,5 +120,4 @@ HEALTH = Table(
         START_PERIOD,
         ON_UNHEALTHY,
     ),
-    later("notify", "watchdog_secs", "log_line"),
 )

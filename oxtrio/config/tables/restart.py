@@ -67,7 +67,8 @@ START_SECS = Key(
     kind=SECONDS,
     default=None,
     unset="1.0; 0 for one-shots",
-    meaning="Without a health check: it counts as up after this long.",
+    meaning="Where nothing tests whether it is ready (no health check, nothing held): it counts "
+    "as up after this long.",
     example="start_secs = 2.5",
 )
 READY_TIMEOUT = Key(
@@ -103,7 +104,7 @@ DEPENDS_ON = Key(
     kind=DEPENDENCIES,
     default=None,
     meaning="The apps that come first, as a list, or as a table with what each must have reached: "
-    "`started`, `ready` (the default where it has a health check, else `started`), `healthy`, "
+    "`started`, `ready` (the default where something tests that it is, else `started`), `healthy`, "
     "`completed` (exited with success), `exited`. Conditions gate starts only.",
     example='depends_on = ["db", "redis"]',
 )

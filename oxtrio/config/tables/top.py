@@ -6,6 +6,7 @@ from oxtrio.config.tables.app import APP, UMASK_KEY
 from oxtrio.config.tables.health import HEALTH
 from oxtrio.config.tables.limits import LIMITS, RESOURCE_LIMITS, RLIMITS
 from oxtrio.config.tables.logs import LOGGING, LOGS
+from oxtrio.config.tables.sockets import LISTEN_TABLE
 from oxtrio.config.tables.units import MILLISECONDS
 from oxtrio.config.values import ENV, LABEL, TABLE
 
@@ -86,7 +87,18 @@ TOP = Table(
     ),
 )
 
-TABLES = (TOP, APP, HEALTH, LIMITS, RESOURCE_LIMITS, RLIMITS, LOGS, LOGGING, SUPERVISOR)
+TABLES = (
+    TOP,
+    APP,
+    LISTEN_TABLE,
+    HEALTH,
+    LIMITS,
+    RESOURCE_LIMITS,
+    RLIMITS,
+    LOGS,
+    LOGGING,
+    SUPERVISOR,
+)
 """Every table, in the order of the documentation."""
 
 

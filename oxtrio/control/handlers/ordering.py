@@ -12,6 +12,9 @@ from oxtrio.control.wire import OrderLine, Shutdown
 from oxtrio.errors import UsageError
 from oxtrio.model.order import Order, Step, Verb
 
+MOST_INSTANCES = 10_000
+"""Of one app; as many as an oxfile may ask for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneOrder:
@@ -24,6 +27,8 @@ class OneOrder:
     if_changed: bool = False
     dry_run: bool = False
     signal: str = ""
+    instances: int | None = None
+    """For `scale`: how many."""
 
 
 # Nothing here awaits before `carry_out` is called: an order that has arrived as a whole is
@@ -65,6 +70,7 @@ def _for_one(request: Request, asked: OneOrder) -> Order:
             if_changed=asked.if_changed,
             dry_run=asked.dry_run,
             signal=asked.signal,
+            instances=asked.instances,
         )
     )
 
@@ -72,7 +78,16 @@ def _for_one(request: Request, asked: OneOrder) -> Order:
 def _checked(wanted: Order) -> Order:
     if wanted.timeout is not None and wanted.timeout < 0:
         raise UsageError("timeout must not be negative")
+    if wanted.verb is Verb.SCALE:
+        _check_scale(wanted)
     return wanted
+
+
+def _check_scale(wanted: Order) -> None:
+    if len(wanted.names) != 1:
+        raise UsageError("scale needs the name of exactly one app")
+    if wanted.instances is None or not 1 <= wanted.instances <= MOST_INSTANCES:
+        raise UsageError(f"scale needs instances, a number from 1 to {MOST_INSTANCES}")
 
 
 def _told(steered: Steered, wanted: Order, style: Format) -> Stream:

@@ -1,0 +1,203 @@
+"""The coroutine of one life: its runs, one after the other, read top to bottom."""
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+import trio
+
+from oxtrio.errors import SpawnFailed
+from oxtrio.model.exit import Exit
+from oxtrio.model.state import Happening
+from oxtrio.policy.restart import Ended, GiveUp, Leave, Retry, Streak, after_run, describe
+from oxtrio.process.life import Life, Outcome
+from oxtrio.process.opening import open_run
+from oxtrio.process.past import past_of
+from oxtrio.process.placing import find_place
+from oxtrio.process.preparation import Preparation
+from oxtrio.process.readiness import tests_of, watch_readiness
+from oxtrio.process.run import Run
+from oxtrio.process.sinks import Sinks
+from oxtrio.process.standing import Standing
+
+ONE_SHOT_GRACE = 1.0
+"""Seconds that a waiting start gives a one-shot to end; after that it counts as up."""
+
+Hold = Callable[[Standing], Awaitable[None]]
+"""Returns when the dependencies of an instance are met."""
+
+Decision = Leave | Retry | GiveUp
+
+
+class Living:
+    """Keeps one life up until nothing follows.
+
+    A newcomer begins beside the life in front and changes nothing of what is shown, until its
+    first run is ready; then it is in front. The other way round, a life that somebody has
+    taken over from only ends what it has.
+    """
+
+    def __init__(self, standing: Standing, life: Life, sinks: Sinks) -> None:
+        self._standing = standing
+        self._life = life
+        self._sinks = sinks
+        self._pause: trio.CancelScope | None = None
+
+    async def go_on(self, prepare: Callable[[], Preparation], hold: Hold) -> None:
+        """Run it. Cancelling stops what runs, in full patience."""
+        life = self._life
+        if not life.beside:
+            await hold(self._standing)
+            await trio.sleep(self._standing.spec.start_delay)
+        if life.preparation is None:
+            life.preparation = prepare()
+        while True:
+            # Whoever was replaced between two runs must not begin the next.
+            await trio.lowlevel.checkpoint_if_cancelled()
+            try:
+                decision = await self._one_run(life.preparation)
+            except SpawnFailed as error:
+                decision = self._not_spawned(error)
+            match decision:
+                case Retry(delay, streak):
+                    # A reset since that decision asks for the next attempt now.
+                    await self._wait_backoff(delay if life.streak is streak else 0.0)
+                case Leave() | GiveUp():
+                    return
+                case _:
+                    assert_never(decision)
+
+    def reset(self) -> None:
+        """Forget its failures; what waits for its next attempt makes it now."""
+        self._life.streak = Streak()
+        if self._pause is not None:
+            self._pause.cancel()
+
+    @property
+    def _in_front(self) -> bool:
+        return self._standing.life is self._life
+
+    async def _one_run(self, preparation: Preparation) -> Decision:
+        standing, life = self._standing, self._life
+        await find_place(standing, life, preparation)
+        async with open_run(standing, preparation, self._sinks.of(preparation.spec)) as run:
+            run.must_pass(tests_of(preparation))
+            self._spawned(run)
+            async with trio.open_nursery() as beside:
+                beside.start_soon(watch_readiness, run, preparation)
+                beside.start_soon(self._when_ready, run)
+                ended = await run.wait_end()
+                beside.cancel_scope.cancel()
+            if not self._in_front:
+                return self._rejected(ended, run)
+            decision = self._decide(ended, run)
+            self._settle_after(decision, "")
+            if isinstance(decision, Retry):
+                await self._make_room(run)
+            else:
+                # Nothing follows, so what the leader left behind may stay; `stop` ends it.
+                await run.wait_empty()
+        run.let_go()
+        life.run = None
+        standing.changed.unpark_all()
+        return decision
+
+    def _spawned(self, run: Run) -> None:
+        standing, life = self._standing, self._life
+        life.run = run
+        if life.beside:
+            life.tell(f"spawned pid {run.main_pid}", run.main_pid)
+            standing.happened(Happening.NEWCOMER, "")
+            return
+        standing.started_at = time.time()
+        standing.happened(Happening.SPAWNED, life.cause if standing.restarts == 0 else "")
+
+    async def _when_ready(self, run: Run) -> None:
+        """What follows from readiness, or from its absence."""
+        life, spec = self._life, run.spec
+        if life.beside:
+            with trio.move_on_after(spec.ready.timeout) as patience:
+                await run.proven.wait()
+                self._standing.take_over(life, run.place)
+                life.tell("switched", run.main_pid)
+            if patience.cancelled_caught:
+                answer = f"; last health answer: {run.last_answer}" if run.last_answer else ""
+                run.fail(f"not ready within {spec.ready.timeout:g} s{answer}")
+                return
+            life.settle(Outcome.UP)
+        elif spec.one_shot:
+            await run.proven.wait()
+            # It is meant to end: whoever waits would rather hear how, if that is soon.
+            await trio.sleep(ONE_SHOT_GRACE)
+            life.settle(Outcome.UP)
+
+    def _rejected(self, ended: Ended, run: Run) -> Leave:
+        """It never came in front, or no longer is there: what is shown is not about it."""
+        self._life.rejected = past_of(ended, run)
+        return self._reject(describe(ended), "")
+
+    def _reject(self, why: str, hint: str) -> Leave:
+        if self._life.beside:
+            self._standing.newcomer = None
+            self._standing.happened(Happening.REJECTED, why)
+            self._life.settle(Outcome.FAILED, why, hint)
+        return Leave()
+
+    def _not_spawned(self, error: SpawnFailed) -> Decision:
+        if not self._in_front:
+            return self._reject(error.message, error.hint)
+        decision = self._decide(Ended(exit=Exit(spawn_error=error.message), lasted=0), None)
+        self._settle_after(decision, error.hint)
+        return decision
+
+    async def _make_room(self, run: Run) -> None:
+        """The next run starts when nothing of this one is left: never two at once."""
+        await run.sweep()
+        if run.left_behind():
+            why = self._standing.reason
+            self._standing.happened(Happening.SURVIVED, run.survivors)
+            await run.wait_empty()
+            self._standing.happened(Happening.RETRY, why)
+
+    async def _wait_backoff(self, delay: float) -> None:
+        standing = self._standing
+        standing.next_at = time.time() + delay
+        try:
+            with trio.CancelScope() as self._pause:
+                await trio.sleep(delay)
+        finally:
+            self._pause = None
+            if self._in_front:
+                standing.next_at = None
+        standing.restarts += 1
+
+    def _decide(self, ended: Ended, run: Run | None) -> Decision:
+        standing, life = self._standing, self._life
+        now = trio.current_time()
+        chance = random.uniform(-1.0, 1.0)
+        restart = standing.spec.restart if life.spec is None else life.spec.restart
+        decision = after_run(restart, ended, life.streak, now, chance)
+        why = describe(ended)
+        standing.remember(ended, run)
+        match decision:
+            case Retry(delay, streak):
+                life.streak = streak
+                standing.failures = streak.failures
+                standing.happened(
+                    Happening.RETRY, why if delay < 0.05 else f"{why}; waits {delay:.1f} s"
+                )
+            case GiveUp(reason):
+                standing.failures += 1
+                standing.happened(Happening.GAVE_UP, reason)
+            case Leave():
+                standing.happened(Happening.ENDED, why)
+            case _:
+                assert_never(decision)
+        return decision
+
+    def _settle_after(self, decision: Decision, hint: str) -> None:
+        if isinstance(decision, Leave):
+            self._life.settle(Outcome.ENDED, self._standing.reason)
+        else:
+            self._life.settle(Outcome.FAILED, self._standing.reason, hint)

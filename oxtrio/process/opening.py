@@ -1,0 +1,116 @@
+"""The beginning of a run, and its end: everything of it is opened here, and closed."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
+
+from oxtrio.errors import SpawnFailed
+from oxtrio.logs.sink import Sink
+from oxtrio.process.output import Output, Tail, open_output, reading, remove_marks
+from oxtrio.process.preparation import Preparation
+from oxtrio.process.record import Record, RecordFile
+from oxtrio.process.run import Owner, Run
+from oxtrio.process.voice import Voice
+from oxtrio.system.proc import boot_id
+
+
+@asynccontextmanager
+async def open_run(
+    owner: Owner, preparation: Preparation, sinks: Sequence[Sink]
+) -> AsyncIterator[Run]:
+    """Spawn a run, read its output inside, and end it on leaving. Raises `SpawnFailed`.
+
+    Leaving, also by cancellation, stops the run: it never returns while something of the run
+    lives, but for what survives SIGKILL (`run.is_empty` tells).
+    """
+    run, outputs = _begin(owner, preparation, sinks)
+    around, place = preparation.surroundings, preparation.place
+    run.place = place
+    if place is not None:
+        place.enter()
+    try:
+        async with reading(outputs):
+            try:
+                yield run
+            finally:
+                await run.stop()  # noqa: ASYNC102 - shields and bounds itself
+                run.ended.set()
+    finally:
+        for output in outputs:
+            output.close()
+        remove_marks(around.runs, run.run_id)
+        if run.voice is not None:
+            run.voice.close()
+        if place is not None:
+            place.exit()
+        if run.is_empty:
+            run.let_go()
+
+
+def _begin(
+    owner: Owner, preparation: Preparation, sinks: Sequence[Sink]
+) -> tuple[Run, list[Output]]:
+    # No await in here: the child is registered, attributed and read before anything else runs.
+    around = preparation.surroundings
+    if not around.children.limit.room_for_runs():
+        raise SpawnFailed("too many open files", "raise the limit of the supervisor: ulimit -n")
+    run_id = secrets.token_hex(8)
+    tail = Tail()
+    with ExitStack() as undo:
+        outputs = _outputs(preparation, run_id, sinks, tail)
+        undo.callback(remove_marks, around.runs, run_id)
+        for output in outputs:
+            undo.callback(output.close)
+        record = RecordFile(around.runs, _record_of(owner, preparation, run_id))
+        undo.callback(record.remove)
+        voice = _voice(preparation, run_id, outputs)
+        if voice is not None:
+            undo.callback(voice.close)
+        stdout, stderr = (output.pipe.writing for output in outputs)
+        launch = preparation.launch(run_id, stdout, stderr, voice.env if voice else None)
+        if launch.identity is not None:
+            for output in outputs:
+                output.pipe.allow(launch.identity.uid)
+        child = around.children.spawn(launch)
+        undo.pop_all()
+    record.spawned(child.pid, child.started)
+    for output in outputs:
+        output.pipe.spawned()
+    run = Run(owner, preparation, around.containment.admit(run_id, child), record, tail)
+    run.voice = voice
+    return run, outputs
+
+
+def _voice(preparation: Preparation, run_id: str, outputs: Sequence[Output]) -> Voice | None:
+    """What listens to the run, where it is asked to say something of itself."""
+    ready = preparation.spec.ready
+    if not ready.notify and ready.log_line is None:
+        return None
+    voice = Voice(run_id, ready, preparation.spec.stop, preparation.uid)
+    for output in outputs:
+        output.hear = voice.listener()
+    return voice
+
+
+def _record_of(owner: Owner, preparation: Preparation, run_id: str) -> Record:
+    stop = preparation.spec.stop
+    return Record(
+        run_id=run_id,
+        name=owner.name,
+        boot_id=boot_id(),
+        stop_signal=stop.signal,
+        stop_timeout=stop.timeout,
+    )
+
+
+def _outputs(
+    preparation: Preparation, run_id: str, sinks: Sequence[Sink], tail: Tail
+) -> list[Output]:
+    around = preparation.surroundings
+    # A full or vanished runtime folder must not keep an app down: then its pipes have no name.
+    with suppress(OSError):
+        return open_output(around, around.runs, run_id, sinks, tail)
+    try:
+        return open_output(around, None, run_id, sinks, tail)
+    except OSError as error:
+        raise SpawnFailed(f"cannot make the pipes of a run: {error.strerror}") from error

@@ -1,0 +1,40 @@
+"""Where a run listens: the place of the instance, held from one run to the next."""
+
+from oxtrio.errors import AddressTaken, OxtrioError, SpawnFailed
+from oxtrio.policy.rotation import Turn
+from oxtrio.process.life import Life
+from oxtrio.process.preparation import Preparation
+from oxtrio.process.sockets import Place
+from oxtrio.process.standing import Standing
+
+
+async def find_place(standing: Standing, life: Life, preparation: Preparation) -> None:
+    """See to it that the addresses of the next run are held, where they are to be.
+
+    Raises `SpawnFailed` where an address cannot be held; what only might be held, because its
+    server is known, is left alone then. Cancelling leaves everything as it was.
+    """
+    if preparation.place is None and preparation.serving.listens:
+        preparation.place = await _place(standing, life, preparation)
+    if not life.beside:
+        standing.serving = preparation.serving
+        if standing.place is not preparation.place:
+            standing.move_to(preparation.place)
+
+
+async def _place(standing: Standing, life: Life, preparation: Preparation) -> Place | None:
+    serving, before = preparation.serving, standing.place
+    # Who waits in the queue of the run before waits for this one, too.
+    if not life.beside and before is not None and before.listens == serving.listens:
+        return before
+    turn = Turn.NEWCOMER if life.beside else Turn.WANTED
+    sockets = preparation.surroundings.sockets
+    try:
+        return await sockets.claim(preparation.spec.name, serving.listens, turn)
+    except AddressTaken as error:
+        raise SpawnFailed(error.message, error.hint) from error
+    except OxtrioError as error:
+        if preparation.spec.listen or life.beside:
+            raise SpawnFailed(error.message, error.hint) from error
+        preparation.leave_alone(error.message)
+        return None

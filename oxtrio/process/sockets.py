@@ -1,0 +1,200 @@
+"""The addresses that oxtrio holds for apps, and where each run has its place in them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import trio
+
+from oxtrio.errors import AddressTaken
+from oxtrio.model.spec import ListenSpec
+from oxtrio.policy.reload import is_at
+from oxtrio.policy.rotation import Turn, chosen
+from oxtrio.system.groups import Group, Slot, open_group
+
+LONGEST_DRAIN = 3.0
+"""Seconds in which a run that leaves may go on accepting what had already arrived."""
+
+Open = Callable[[ListenSpec], Awaitable[Group]]
+
+
+class _Address:
+    """One address, and all that have a place in it."""
+
+    def __init__(self, app: str, group: Group) -> None:
+        self.app = app
+        self.group = group
+        self.turns: dict[Place, Turn] = {}
+        self._serving: tuple[Place, ...] = ()
+
+    def rotate(self) -> None:
+        """Send new connections to whose turn it is now."""
+        serving = chosen(self.turns)
+        if serving and serving != self._serving:
+            self.group.serve([place.slot_of(self) for place in serving])
+        self._serving = serving
+
+    def is_served_beside(self, place: "Place") -> bool:
+        return bool(self._serving) and place not in self._serving
+
+    @property
+    def is_wanted(self) -> bool:
+        return any(turn is not Turn.LEAVING for turn in self.turns.values())
+
+
+class Place:
+    """Where the runs of one instance listen: a slot of each of its addresses.
+
+    It outlives them, so that clients wait in its queue from one run to the next.
+    """
+
+    def __init__(self, sockets: "Sockets", turn: Turn) -> None:
+        self._sockets = sockets
+        self._slots: dict[_Address, Slot] = {}
+        self.turn = turn
+        self.occupied = False
+        """A run of it lives, or a part of one."""
+
+    @property
+    def listens(self) -> tuple[ListenSpec, ...]:
+        """Its addresses, in the order of the descriptors that a run gets."""
+        return tuple(address.group.listen for address in self._slots)
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return tuple(address.group for address in self._slots)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What a run inherits; they stay ours."""
+        return tuple(slot.fileno() for slot in self._slots.values())
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        return tuple(self._slots.values())
+
+    def slot_of(self, address: _Address) -> Slot:
+        return self._slots[address]
+
+    def slot_at(self, host: str, port: int) -> Slot | None:
+        """The slot that a client of *host* and *port* on this machine would reach."""
+        for address, slot in self._slots.items():
+            if is_at(address.group.listen, host, port):
+                return slot
+        return None
+
+    def slot_at_path(self, path: str) -> Slot | None:
+        """The slot of the Unix socket at *path*."""
+        for address, slot in self._slots.items():
+            if address.group.listen.path == path:
+                return slot
+        return None
+
+    def move(self, turn: Turn) -> None:
+        """Take another turn, from this instant. LEAVING is final."""
+        if self.turn is Turn.LEAVING or turn is self.turn:
+            return
+        self.turn = turn
+        for address in self._slots:
+            address.turns[self] = turn
+            address.rotate()
+        if turn is Turn.LEAVING and not self.occupied:
+            self._release()
+        self._sockets.close_unwanted()
+
+    def enter(self) -> None:
+        """A run begins here."""
+        self.occupied = True
+
+    def exit(self) -> None:
+        """The run is over; the place stays for the next one unless it is being left."""
+        self.occupied = False
+        if self.turn is Turn.LEAVING:
+            self._release()
+
+    async def wait_drained(self) -> None:
+        """Return when what had arrived here is accepted, at most `LONGEST_DRAIN` later.
+
+        At once for addresses that nobody else serves: there the clients wait for the next run.
+        Cancelling ends the waiting.
+        """
+        with trio.move_on_after(LONGEST_DRAIN):
+            async with trio.open_nursery() as nursery:
+                for address, slot in self._slots.items():
+                    if address.is_served_beside(self):
+                        nursery.start_soon(slot.wait_drained)
+
+    def add(self, address: _Address, slot: Slot) -> None:
+        """Have a slot there too; whoever claims the place calls it."""
+        self._slots[address] = slot
+        address.turns[self] = self.turn
+        address.rotate()
+
+    def _release(self) -> None:
+        for address, slot in self._slots.items():
+            address.turns.pop(self, None)
+            slot.release()
+
+
+class Sockets:
+    """All addresses that one supervisor holds."""
+
+    def __init__(self, open_: Open) -> None:
+        self._open = open_
+        self._held: dict[str, _Address] = {}
+        self._opening: set[str] = set()
+        self._opened = trio.lowlevel.ParkingLot()
+
+    async def claim(self, app: str, listens: Sequence[ListenSpec], turn: Turn) -> Place:
+        """A new place at all of *listens*, which are held from now on.
+
+        Raises `AddressTaken`, or another `OxtrioError` where an address cannot be held; then,
+        and when cancelled, nothing is held that was not before.
+        """
+        place = Place(self, turn)
+        try:
+            for listen in listens:
+                address = await self._address(app, listen)
+                place.add(address, address.group.take())
+        except BaseException:
+            place.move(Turn.LEAVING)
+            self.close_unwanted()
+            raise
+        return place
+
+    def close_unwanted(self) -> None:
+        """Close the addresses that nobody is wanted at any more: clients are refused again."""
+        for name, address in list(self._held.items()):
+            if not address.is_wanted:
+                del self._held[name]
+                address.group.close()
+
+    def close(self) -> None:
+        """Close all of them."""
+        for address in self._held.values():
+            address.group.close()
+        self._held.clear()
+
+    async def _address(self, app: str, listen: ListenSpec) -> _Address:
+        name = str(listen)
+        while name in self._opening:  # by another instance of the app
+            await self._opened.park()
+        address = self._held.get(name)
+        if address is None:
+            self._opening.add(name)
+            try:
+                address = self._held[name] = _Address(app, await self._open(listen))
+            finally:
+                self._opening.discard(name)
+                self._opened.unpark_all()
+        elif address.app != app:
+            raise AddressTaken(f"{name} is held for {address.app} already")
+        return address
+
+
+def open_sockets(*, steered: bool) -> Sockets:
+    """Nothing is held yet. *steered*: by one socket for each run, where the kernel can do that."""
+
+    async def open_(listen: ListenSpec) -> Group:
+        return await open_group(listen, steered=steered)
+
+    return Sockets(open_)
+

@@ -1,0 +1,107 @@
+"""What a run says of itself: by sd_notify, and by lines of its output."""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from oxtrio.errors import SpawnFailed
+from oxtrio.logs.watch import LineWatch
+from oxtrio.model.readiness import Test
+from oxtrio.model.spec import ReadySpec, StopSpec
+from oxtrio.policy.notify import parse_notice
+from oxtrio.policy.watchdog import Deadlines
+from oxtrio.system.notify import Message, NotifySocket
+
+if TYPE_CHECKING:
+    from oxtrio.process.run import Run
+
+NOT_KEPT = "oxtrio keeps no descriptors (FDSTORE=1)"
+
+
+class Voice:
+    """Listens to one run. Made before it is spawned, so that its first word is heard.
+
+    Raises `SpawnFailed` where it could not be heard.
+    """
+
+    def __init__(self, run_id: str, ready: ReadySpec, stop: StopSpec, uid: int | None) -> None:
+        self._deadlines = Deadlines(ready, trio.current_time(), stop.timeout)
+        self._turned = trio.lowlevel.ParkingLot()
+        self._socket: NotifySocket | None = None
+        self._pattern = ready.log_line
+        if ready.notify:
+            try:
+                self._socket = NotifySocket(run_id, uid)
+            except OSError as error:
+                raise SpawnFailed(f"cannot make its NOTIFY_SOCKET: {error.strerror}") from error
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the run finds in its environment."""
+        if self._socket is None:
+            return {}
+        env = {"NOTIFY_SOCKET": self._socket.address}
+        if self._deadlines.spec.watchdog is not None:
+            env["WATCHDOG_USEC"] = str(round(self._deadlines.spec.watchdog * 1_000_000))
+        return env
+
+    def listener(self) -> Callable[[bytes], None] | None:
+        """Takes the output of one stream as it comes; None where nobody looks for a line."""
+        if self._pattern is None:
+            return None
+        try:
+            watch = LineWatch(self._pattern)
+        except re.error as error:
+            raise SpawnFailed(f"log_line is no regular expression: {error}") from error
+
+        def hear(data: bytes) -> None:
+            if not self._deadlines.saw_line and watch.feed(data):
+                self._deadlines = self._deadlines.matched()
+                self._turned.unpark_all()
+
+        return hear
+
+    async def attend(self, run: "Run") -> None:
+        """Tell *run* what it has said, and that it has failed when it is too late.
+
+        Cancelling ends that.
+        """
+        async with trio.open_nursery() as nursery:
+            if self._socket is not None:
+                nursery.start_soon(self._receive, self._socket, run)
+            while True:
+                self._pass(run)
+                with trio.move_on_at(self._deadlines.next()):
+                    await self._turned.park()
+                overdue = self._deadlines.overdue(trio.current_time())
+                if overdue is not None and not run.paused:
+                    run.fail(overdue)
+                    return
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        if self._socket is not None:
+            self._socket.close()
+
+    async def _receive(self, socket: NotifySocket, run: "Run") -> None:
+        while True:
+            self._heed(await socket.receive(), run)
+
+    def _heed(self, message: Message, run: "Run") -> None:
+        notice = parse_notice(message.data)
+        self._deadlines = self._deadlines.heard(notice, trio.current_time())
+        if notice.status is not None:
+            run.said = notice.status
+        elif notice.fdstore and not run.said:
+            run.said = NOT_KEPT
+        if notice.main_pid is not None:
+            run.main.name(notice.main_pid)
+        self._turned.unpark_all()
+
+    def _pass(self, run: "Run") -> None:
+        if self._deadlines.said_ready:
+            run.passed(Test.NOTIFY)
+        if self._deadlines.saw_line:
+            run.passed(Test.LOG_LINE)
