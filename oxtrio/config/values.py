@@ -95,13 +95,17 @@ def _signal(value: object) -> Signals:
 
 
 def _regex(value: object) -> str:
-    """A pattern that Python takes without a word, as the word would come up again and again."""
+    """A pattern that Python takes without a word, as the word would come up again and again.
+
+    Output is bytes, and is searched as such: it must be a pattern for bytes as well.
+    """
     text = read_filled(value)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             re.compile(text)
-    except (re.error, Warning, OverflowError, RecursionError) as error:
+            re.compile(text.encode())
+    except (re.error, ValueError, Warning, OverflowError, RecursionError) as error:
         raise Unfit("", f"is no regular expression: {error}") from None
     return text
 

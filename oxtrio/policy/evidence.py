@@ -66,6 +66,16 @@ class WhyFacts:
     """The main process, where one lives."""
     leftovers: int = 0
     """Processes of an ended run that are still there."""
+    listens: tuple[str, ...] = ()
+    """The addresses that are held for it."""
+    gap: str = ""
+    """Why a reload means that clients are refused, or wait, for a moment."""
+    instead: str = ""
+    """What to write into the oxfile to remove the gap."""
+    rejected: str = ""
+    """Why the newcomer of the last reload did not take over; "" where it did."""
+    rejected_since: str = ""
+    """How long ago that was, as text."""
     in_venv: str = ""
     """`.venv` where the missing program is at `.venv/bin/<program>` of the working folder."""
 

@@ -6,14 +6,12 @@ from oxtrio.model.order import Why
 from oxtrio.model.spec import OnUnhealthy
 from oxtrio.model.state import ALIVE, State
 from oxtrio.policy.causes import cause_of, health_hints
+from oxtrio.policy.clients import Told, told_of_clients
 from oxtrio.policy.evidence import Blocker, WhyFacts
 from oxtrio.policy.quantities import counted, duration
 from oxtrio.policy.reasons import NEEDED, short_reason
 
 __all__ = ["Blocker", "WhyFacts", "explain", "short_reason"]
-
-Told = tuple[list[str], list[str]]
-"""Sentences, and hints."""
 
 
 def explain(facts: WhyFacts) -> Why:
@@ -23,6 +21,9 @@ def explain(facts: WhyFacts) -> Why:
         left = counted(facts.leftovers, "process")
         sentences.append(f"Of its last run {left} {'is' if facts.leftovers == 1 else 'are'} left.")
         hints.append(f"oxtrio stop {facts.name}  (ends what is left, too)")
+    about_clients, more = told_of_clients(facts)
+    sentences += about_clients
+    hints += more
     return Why(
         name=facts.name,
         state=facts.state,

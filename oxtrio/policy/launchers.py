@@ -173,6 +173,8 @@ def _uv_run(words: Sequence[str], at: int, env: Mapping[str, str]) -> tuple[int,
     names = {option.name for option in options}
     if env.get("UV_ENV_FILE") and "--no-env-file" not in names:
         raise Unread("uv reads more variables from the file of $UV_ENV_FILE")
+    if env.get("UV_WORKING_DIR"):
+        raise Unread("uv goes to the folder of $UV_WORKING_DIR")
     at += 1 + end
     if names & {"-m", "--module"}:
         return at, _module(words[at] if at < len(words) else "")

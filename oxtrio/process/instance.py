@@ -162,6 +162,7 @@ class Instance(Standing):
         if self._next is not None and not self._living:
             self.life, self._next = self._next, None
             self.restarts = self.failures = 0
+            self.rejected = None
             self._begin_now(self.life, lives)
 
     def _begin_now(self, life: Life, lives: trio.Nursery) -> None:

@@ -132,22 +132,21 @@ class Living:
             await trio.sleep(ONE_SHOT_GRACE)
             life.settle(Outcome.UP)
 
-    def _rejected(self, ended: Ended, run: Run) -> Leave:
+    def _rejected(self, ended: Ended, run: Run | None, hint: str = "") -> Leave:
         """It never came in front, or no longer is there: what is shown is not about it."""
-        self._life.rejected = past_of(ended, run)
-        return self._reject(describe(ended), "")
-
-    def _reject(self, why: str, hint: str) -> Leave:
-        if self._life.beside:
-            self._standing.newcomer = None
-            self._standing.happened(Happening.REJECTED, why)
-            self._life.settle(Outcome.FAILED, why, hint)
+        standing, life = self._standing, self._life
+        if life.beside:
+            life.rejected = standing.rejected = past_of(ended, run)
+            standing.newcomer = None
+            standing.happened(Happening.REJECTED, life.rejected.why)
+            life.settle(Outcome.FAILED, life.rejected.why, hint)
         return Leave()
 
     def _not_spawned(self, error: SpawnFailed) -> Decision:
+        ended = Ended(exit=Exit(spawn_error=error.message), lasted=0)
         if not self._in_front:
-            return self._reject(error.message, error.hint)
-        decision = self._decide(Ended(exit=Exit(spawn_error=error.message), lasted=0), None)
+            return self._rejected(ended, None, error.hint)
+        decision = self._decide(ended, None)
         self._settle_after(decision, error.hint)
         return decision
 

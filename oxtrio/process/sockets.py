@@ -23,6 +23,7 @@ class _Address:
         self.app = app
         self.group = group
         self.turns: dict[Place, Turn] = {}
+        self.rotated = trio.lowlevel.ParkingLot()
         self._serving: tuple[Place, ...] = ()
 
     def rotate(self) -> None:
@@ -31,6 +32,20 @@ class _Address:
         if serving and serving != self._serving:
             self.group.serve([place.slot_of(self) for place in serving])
         self._serving = serving
+        self.rotated.unpark_all()
+
+    async def wait_drained(self, place: "Place") -> None:
+        """Return when *place* is drained, or nobody else serves the address any more."""
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def end_when_alone() -> None:
+                while self.is_served_beside(place):
+                    await self.rotated.park()
+                nursery.cancel_scope.cancel()
+
+            await place.slot_of(self).wait_drained()
+            nursery.cancel_scope.cancel()
 
     def is_served_beside(self, place: "Place") -> bool:
         return bool(self._serving) and place not in self._serving
@@ -118,9 +133,8 @@ class Place:
         """
         with trio.move_on_after(LONGEST_DRAIN):
             async with trio.open_nursery() as nursery:
-                for address, slot in self._slots.items():
-                    if address.is_served_beside(self):
-                        nursery.start_soon(slot.wait_drained)
+                for address in self._slots:
+                    nursery.start_soon(address.wait_drained, self)
 
     def add(self, address: _Address, slot: Slot) -> None:
         """Have a slot there too; whoever claims the place calls it."""

@@ -43,6 +43,8 @@ class Standing:
         """An operator took it out of the rotation."""
         self.past: PastRun | None = None
         """The last run that ended."""
+        self.rejected: PastRun | None = None
+        """The newcomer that did not take over, since the life in front began."""
         self.started_at: float | None = None
         self.next_at: float | None = None
         self.restarts = 0
@@ -186,6 +188,7 @@ class Standing:
             self.spec = life.spec
         self.life, self.newcomer, self.place = life, None, place
         life.beside, life.predecessor = False, old
+        self.rejected = None
         self.serving = life.preparation.serving if life.preparation else None
         self.started_at = time.time()
         self.failures = 0

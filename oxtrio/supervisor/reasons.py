@@ -4,12 +4,15 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import trio
 
 from oxtrio.model.order import Why
+from oxtrio.model.spec import ReloadManner
 from oxtrio.model.state import State
 from oxtrio.policy.addresses import address_in_use
+from oxtrio.policy.causes import cause_of
 from oxtrio.policy.command import program
 from oxtrio.policy.evidence import Blocker, WhyFacts
 from oxtrio.policy.explain import explain
@@ -70,10 +73,28 @@ def facts_of_past(instance: Standing, past: PastRun) -> WhyFacts:
 
 async def why_of(instance: Standing, apps: Mapping[str, App]) -> Why:
     """The explanation of one instance. What reads much of /proc happens in a thread."""
-    facts = replace(facts_of(instance), blocked_on=_blocker(instance, apps))
+    facts = replace(
+        facts_of(instance), state=instance.shown, blocked_on=_blocker(instance, apps)
+    )
+    facts = replace(facts, **_reached(instance))
     if instance.run is not None and instance.live_run is None:
         facts = replace(facts, leftovers=instance.run.left_behind())
     return explain(await trio.to_thread.run_sync(_investigate, facts, instance.number))
+
+
+def _reached(instance: Standing) -> dict[str, Any]:
+    """How clients reach it, and what became of the last reload."""
+    serving, past = instance.serving, instance.rejected
+    facts: dict[str, Any] = {}
+    if instance.place is not None:
+        facts["listens"] = tuple(map(str, instance.place.listens))
+    if serving is not None and serving.succession.manner is ReloadManner.RESTART:
+        facts |= {"gap": serving.succession.gap, "instead": serving.succession.instead}
+    if past is not None:
+        cause = cause_of(facts_of_past(instance, past))
+        facts["rejected"] = cause.short if cause is not None else past.why
+        facts["rejected_since"] = duration(max(0.0, time.time() - past.at))
+    return facts
 
 
 def _last_lines(instance: Standing) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ class UnixSlot:
         await wait_quiet(is_busy, self._group.closed)
 
     def release(self) -> None:
-        """Reset who waits here; the socket and its name are gone. Never blocks."""
+        """Hang up on who waits here; the socket and its name are gone. Never blocks."""
         if self.fileno() >= 0:
             reset_queue(self.socket, MOST_WAITING)
             self.close()

@@ -1,10 +1,14 @@
-"""The tables of options against the parsers of the servers that are installed.
+"""The tables of options against the parsers of the programs that are installed.
 
 Options that are newer than the tables are no fault: commands with them are left alone.
 """
 
 import argparse
+import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import hypercorn.__main__
 import pytest
@@ -12,7 +16,7 @@ from gunicorn.config import Config
 from uvicorn.main import main as uvicorn
 
 from oxtrio.policy.options import Options, read_options
-from oxtrio.policy.server_options import GUNICORN, HYPERCORN, UVICORN
+from oxtrio.policy.server_options import GUNICORN, HYPERCORN, UV_RUN, UVICORN
 
 REFUSED = object()
 
@@ -74,6 +78,21 @@ def test_each_option_of_uvicorn_takes_a_value_or_not():
 
     assert_same_kind(UVICORN, real)
     assert not any(option.nargs != 1 for option in uvicorn.params)
+
+
+def test_each_option_of_uv_takes_a_value_or_not():
+    program = Path(sys.executable).with_name("uv")
+    told = subprocess.run([program, "run", "--help"], capture_output=True, text=True, check=True)
+    found = re.findall(r"^ +(?:(-\w), )?(--[\w-]+)( <)?", told.stdout, re.MULTILINE)
+    named = [(name, bool(value)) for short, long, value in found for name in (short, long) if name]
+    real = Options(
+        flags=frozenset(name for name, is_valued in named if not is_valued),
+        valued=frozenset(name for name, is_valued in named if is_valued),
+    )
+
+    assert_same_kind(UV_RUN, real)
+    assert {"-m", "--frozen"} <= real.flags
+    assert "--with" in real.valued
 
 
 LINES = [

@@ -332,6 +332,11 @@ FROM_ENV = [
         {"UV_ENV_FILE": ".env"},
         "uv reads more variables from the file of $UV_ENV_FILE",
     ),
+    (
+        "uv run uvicorn main:app",
+        {"UV_WORKING_DIR": "x"},
+        "uv goes to the folder of $UV_WORKING_DIR",
+    ),
     ("uv run --no-env-file uvicorn main:app", {"UV_ENV_FILE": ".env"}, "uvicorn 127.0.0.1:8000"),
     ("~/bin/uvicorn main:app", {"HOME": ""}, "only the shell knows what ~/bin/uvicorn says"),
 ]
