@@ -27,8 +27,9 @@ def measure(bench: Bench) -> Table:
         bench,
         "A broken release",
         "One reload while eight clients ask at full speed, from the command until 3 s after its "
-        "end; `ready_timeout_secs = 10`. By the old release: of all requests. A client gives an "
-        "answer up after 10 s, and one that failed waits 10 ms.",
+        "end; `ready_timeout_secs = 10`. A client gives an answer up after 10 s, and one that "
+        "failed waits 10 ms: where the clients hang there are few requests, so see also the "
+        "longest time without an answer of the old release, which is the only good one.",
     )
     servers = [server for server in SERVERS if server.name in ("uvicorn", "gunicorn sync")]
     for server, (what, release) in product(servers, RELEASES.items()):
@@ -50,13 +51,16 @@ def _break(peer: Peer, server: Server, release: str) -> Cells:
         time.sleep(AFTERWARDS)
         until = time.monotonic()
         answers = site.who(patience=3)
+        ended = site.started.server.poll()
         record = load.stop()
     # What was under way at the end is a failure too if it fails.
     during = record.between(began, max(until, record.at[-1] + 1e-6))
+    without = record.longest_without(FIRST, began, until)
     return {
-        "by the old release": _share(during),
+        "requests that the old one answered": _share(during),
+        "longest time without the old one": str(duration(without)),
         "failed": f"{during.failures:,}",
-        "exit code": "-" if code is None else str(code),
+        "exit code": _code(code, ended),
         "command": str(duration(took)),
         "then answers": "nobody" if answers is None else _name(answers[0]),
     }
@@ -67,6 +71,13 @@ def _share(during: Outcome) -> str:
     share = 100 * old / max(1, during.ok + during.failures)
     # Not one may be lost in rounding.
     return "100 %" if old == during.ok + during.failures else f"{min(share, 99.99):.2f} %"
+
+
+def _code(code: int | None, ended: int | None) -> str:
+    """Of the command; where a signal does it nobody is told, but the server itself may end."""
+    if code is not None:
+        return str(code)
+    return "none" if ended is None else f"none: the server ended with {ended}"
 
 
 def _name(release: str) -> str:

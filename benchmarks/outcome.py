@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
+from typing import Any
 
 OK, RACED, DROPPED = "ok", "raced close", "dropped idle"
 
@@ -82,6 +83,13 @@ class Record:
         chosen = range(bisect_left(self.at, began), bisect_left(self.at, ended))
         return self._outcome(chosen, began, ended)
 
+    def longest_without(self, release: str, began: float, ended: float) -> float:
+        """The longest time in which *release* gave no right answer."""
+        names = {at for at, name in enumerate(self.names) if name.rpartition("/")[0] == release}
+        chosen = range(bisect_left(self.at, began), bisect_left(self.at, ended))
+        moments = [self.at[index] for index in chosen if self.who[index] in names]
+        return _gap([began, *moments, ended])
+
     def first_ok(self, after: float) -> float:
         """When the first request was answered that began after that moment; NaN if none was."""
         for index in range(bisect_left(self.at, after), len(self.at)):
@@ -101,7 +109,7 @@ class Record:
             raced_close=counts[RACED],
             dropped_idle=counts[DROPPED],
             **_percentiles(took),
-            gap=max(after - before for before, after in pairwise(moments)),
+            gap=_gap(moments),
             answered_by=dict(Counter(self.names[self.who[index]] for index in right)),
         )
 
@@ -110,7 +118,7 @@ def read(written: bytes) -> Record:
     """What the client has written at its end."""
     line, _, rest = written.partition(b"\n")
     head = json.loads(line)
-    columns: list[Sequence[float]] = []
+    columns: list[Any] = []
     for code in "ddbh":
         column = array(code)
         size = head["count"] * column.itemsize
@@ -131,6 +139,10 @@ def read(written: bytes) -> Record:
         names=head["names"],
         who=who,
     )
+
+
+def _gap(moments: Sequence[float]) -> float:
+    return max(after - before for before, after in pairwise(moments))
 
 
 def _percentiles(took: Sequence[float]) -> dict[str, float]:

@@ -64,6 +64,14 @@ def test_what_was_asked_before_is_no_answer_to_what_happened():
     assert math.isnan(found.first_ok(5.2))
 
 
+def test_a_release_can_be_missed_while_another_answers():
+    found = record((1, OK, 0), (2, OK, 0), (4, OK, 1), (6, REFUSED, -1), (9, OK, 0))
+
+    assert found.longest_without("1", 0, 10) == 7
+    assert found.longest_without("2", 0, 10) == 6
+    assert found.longest_without("1", 5, 7) == 2
+
+
 def test_without_a_right_answer_there_are_no_percentiles():
     found = record((1, REFUSED, -1)).whole
 

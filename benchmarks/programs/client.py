@@ -16,6 +16,7 @@ import select
 import socket
 import sys
 import time
+from typing import Any
 
 import notes
 
@@ -55,7 +56,7 @@ class Lane:
 
 
 class Client:
-    def __init__(self, spec: dict) -> None:
+    def __init__(self, spec: dict[str, Any]) -> None:
         self.address = spec["address"] if spec["family"] == "unix" else tuple(spec["address"])
         self.family = getattr(socket, f"AF_{spec['family'].upper()}")
         self.keeps, self.patience, self.pause = spec["keep_alive"], spec["patience"], spec["pause"]
@@ -93,7 +94,8 @@ class Client:
     def _continue(self, lane: Lane) -> None:
         """Something has happened to its connection."""
         if not lane.busy:
-            self._is_open(lane) or self._close(lane)
+            if not self._is_open(lane):
+                self._close(lane)
         elif lane.sent:
             self._read(lane)
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from oxtrio.model.spec import AppSpec, ListenSpec, ReloadManner
 from oxtrio.policy.command import with_fds, with_instance, with_port
 from oxtrio.policy.reload import Reached, Succession, succession_of
-from oxtrio.policy.servers import LeftAlone, Takes, server_of
+from oxtrio.policy.servers import Bound, LeftAlone, Takes, server_of
 
 Command = str | tuple[str, ...]
 HasFile = Callable[[str], bool]
@@ -68,7 +68,7 @@ def _held(
 
 
 def _taking(spec: AppSpec, server: Takes) -> Serving:
-    listens = tuple(_listen(bound.host, bound.port, bound.path) for bound in server.addresses)
+    listens = tuple(map(_listen, server.addresses))
     names = ["" for _ in listens]
     return Serving(
         command=_each(server.command, lambda text: with_fds(text, names)),
@@ -126,11 +126,11 @@ def _placed(listen: ListenSpec, instance: int) -> ListenSpec:
     return replace(listen, path=with_instance(listen.path, instance))
 
 
-def _listen(host: str, port: int, path: str | None) -> ListenSpec:
-    if path is not None:
-        return ListenSpec(path=path)
-    # As a server that is started by hand would bind it.
-    return ListenSpec(host=host, port=port)
+def _listen(bound: Bound) -> ListenSpec:
+    """As the server itself would bind it."""
+    if bound.path is not None:
+        return ListenSpec(path=bound.path, mode=bound.mode)
+    return ListenSpec(host=bound.host, port=bound.port, dual_stack=bound.dual_stack)
 
 
 def _each(command: Command, change: Callable[[str], str]) -> Command:

@@ -1,13 +1,19 @@
 """One numbered copy of an app: what is wanted of it, and the lives that follow from that."""
 
+import random
+from functools import partial
+
 import trio
 
-from oxtrio.model.spec import AppSpec
+from oxtrio.model.exit import Exit
+from oxtrio.model.spec import AppSpec, ReloadManner
 from oxtrio.model.state import ALIVE, SERVING, Happening, State
+from oxtrio.policy.restart import Ended, Retry, after_run
 from oxtrio.policy.rotation import Turn
 from oxtrio.process.life import Life, Outcome
 from oxtrio.process.living import Hold, Living
 from oxtrio.process.preparation import Preparation
+from oxtrio.process.run import Run
 from oxtrio.process.sinks import Sinks
 from oxtrio.process.standing import Publish, Standing
 from oxtrio.process.surroundings import Surroundings
@@ -70,6 +76,30 @@ class Instance(Standing):
         self.newcomer = life
         self._woken.unpark_all()
         return life
+
+    def over_limit(self, run: Run, why: str) -> None:
+        """Replace a run that uses too much: by a newcomer beside it where it can overlap.
+
+        Either way it counts as a failure of that run.
+        """
+        life = self.life
+        if life is None or run is not self.run or not self._overlaps() or self.newcomer:
+            run.fail(why)
+            return
+        ended = Ended(exit=Exit(), lasted=trio.current_time() - run.spawned_at, fault=why)
+        now, chance = trio.current_time(), random.uniform(-1.0, 1.0)
+        decision = after_run(run.spec.restart, ended, life.streak, now, chance)
+        if not isinstance(decision, Retry):
+            run.fail(why)
+            return
+        newcomer = Life(cause=why, inherited=life.inherited, because=why, delay=decision.delay)
+        newcomer.streak, newcomer.otherwise = decision.streak, partial(run.fail, why)
+        newcomer.preparation = self.prepare(newcomer, run.spec)
+        self.succeed(newcomer)
+
+    def _overlaps(self) -> bool:
+        manner = self.serving.succession.manner if self.serving is not None else None
+        return manner is ReloadManner.OVERLAP and self.can_be_succeeded()
 
     def stop(self, why: str) -> None:
         """Want it down."""

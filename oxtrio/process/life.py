@@ -50,6 +50,12 @@ class Life:
     """How its runs are launched; made at its beginning, unless it is a newcomer's."""
     beside: bool = False
     """A newcomer: it begins beside the life in front, until its first run is ready."""
+    delay: float = 0.0
+    """Seconds that a newcomer waits before it begins."""
+    because: str = ""
+    """What was wrong with the run that a newcomer replaces, where nobody asked for it."""
+    otherwise: Callable[[], None] | None = field(default=None, repr=False)
+    """What happens where the newcomer does not make it."""
     predecessor: "Life | None" = field(default=None, repr=False)
     """The life whose place it took."""
     run: "Run | None" = field(default=None, repr=False)

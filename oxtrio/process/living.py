@@ -10,10 +10,12 @@ import trio
 from oxtrio.errors import SpawnFailed
 from oxtrio.model.exit import Exit
 from oxtrio.model.state import Happening
+from oxtrio.policy.addresses import is_address_in_use
 from oxtrio.policy.restart import Ended, GiveUp, Leave, Retry, Streak, after_run, describe
+from oxtrio.policy.rotation import Turn
 from oxtrio.process.life import Life, Outcome
 from oxtrio.process.opening import open_run
-from oxtrio.process.past import past_of
+from oxtrio.process.past import LAST_LINES, past_of
 from oxtrio.process.placing import find_place
 from oxtrio.process.preparation import Preparation
 from oxtrio.process.readiness import tests_of, watch_readiness
@@ -50,6 +52,7 @@ class Living:
         if not life.beside:
             await hold(self._standing)
             await trio.sleep(self._standing.spec.start_delay)
+        await trio.sleep(life.delay)
         if life.preparation is None:
             life.preparation = prepare()
         while True:
@@ -89,6 +92,7 @@ class Living:
                 beside.start_soon(self._when_ready, run)
                 ended = await run.wait_end()
                 beside.cancel_scope.cancel()
+            self._let_alone(preparation, run)
             if not self._in_front:
                 return self._rejected(ended, run)
             decision = self._decide(ended, run)
@@ -102,6 +106,14 @@ class Living:
         life.run = None
         standing.changed.unpark_all()
         return decision
+
+    def _let_alone(self, preparation: Preparation, run: Run) -> None:
+        """Holding must never break what works without it: a server that binds all the same."""
+        taken = not run.ready and is_address_in_use(run.tail.lines(LAST_LINES))
+        if taken and run.place is not None and not preparation.serving.certain:
+            preparation.leave_alone("its server does not take a socket over")
+            if run.place is not self._standing.place:
+                run.place.move(Turn.LEAVING)
 
     def _spawned(self, run: Run) -> None:
         standing, life = self._standing, self._life
@@ -140,6 +152,8 @@ class Living:
             standing.newcomer = None
             standing.happened(Happening.REJECTED, life.rejected.why)
             life.settle(Outcome.FAILED, life.rejected.why, hint)
+            if life.otherwise is not None:
+                life.otherwise()
         return Leave()
 
     def _not_spawned(self, error: SpawnFailed) -> Decision:

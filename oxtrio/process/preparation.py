@@ -48,6 +48,7 @@ class Preparation:
     def leave_alone(self, why: str) -> None:
         """Its address cannot be held: it is run as it would be by hand."""
         self._serving = without_holding(self.serving, self.spec, self.instance, why)
+        self.place = None
 
     @property
     def health(self) -> HealthSpec | None:

@@ -125,6 +125,9 @@ class Standing:
         if run is self.run and self.state is State.UNHEALTHY:
             self.happened(Happening.WELL, "")
 
+    def over_limit(self, run: Run, why: str) -> None:
+        run.fail(why)
+
     def stopping(self, run: Run, why: str) -> None:
         if run is self.run:
             self.happened(Happening.ASKED_TO_STOP, why or self.reason)
@@ -191,8 +194,9 @@ class Standing:
         self.rejected = None
         self.serving = life.preparation.serving if life.preparation else None
         self.started_at = time.time()
-        self.failures = 0
-        self.happened(Happening.REPLACED, "")
+        self.failures = life.streak.failures
+        self.restarts += bool(life.because)
+        self.happened(Happening.REPLACED, life.because)
         if left is not None:
             left.move(Turn.LEAVING)
         if old is not None:

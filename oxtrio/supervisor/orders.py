@@ -80,7 +80,7 @@ def failure_of_newcomer(instance: Standing, life: Life) -> Failure:
     serves = f"; {instance.name} runs on as it was" if instance.state in SERVING else ""
     return Failure(
         name=instance.name,
-        reason=f"{cause.short if cause else life.reason}{serves}",
+        reason=f"the newcomer failed: {cause.short if cause else life.reason}{serves}",
         hint=life.hint or next(iter(cause.hints if cause else ()), ""),
         last_lines=past.last_lines[-10:] if past is not None else (),
     )

@@ -62,6 +62,8 @@ class Roll:
         return failures
 
     async def _renew(self, instance: Instance, failures: list[Failure]) -> None:
+        # One that is over a limit may be on its way out already.
+        await instance.wait(lambda: instance.newcomer is None)
         life = self._errand.life("reloaded")
         preparation = instance.prepare(life, self._app.with_as_many(self._spec))
         try:

@@ -137,7 +137,7 @@ async def send_signal(errand: Errand) -> Report:  # noqa: ASYNC124 - the shape o
     failures = []
     for instance in chosen:
         run = instance.run
-        if run is None or not run.child.signal(Signals[name]):
+        if run is None or not run.signal(Signals[name]):
             failures.append(Failure(name=instance.name, reason=f"does not run: {instance.state}"))
     return Report(done=tuple(step_of(each) for each in chosen), failures=tuple(failures))
 

@@ -33,6 +33,7 @@ async def wait_until(check: Callable[[], Awaitable[bool]], closed: trio.Event) -
     It has to ask again and again: only who accepts a connection, or looks into the tables of
     the kernel, learns that it was accepted.
     """
+    await trio.lowlevel.checkpoint()
     interval = SOONEST
     while not closed.is_set() and not await check():
         await pause(closed, interval)

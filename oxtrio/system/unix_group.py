@@ -56,7 +56,7 @@ class UnixSlot:
         """
 
         async def is_accepted() -> bool:
-            return not self.is_waiting()
+            return not await self._is_busy()
 
         await wait_until(is_accepted, self._group.closed)
 
@@ -69,11 +69,11 @@ class UnixSlot:
 
         A client that has just looked up the path may still come. Cancelling changes nothing.
         """
+        await wait_quiet(self._is_busy, self._group.closed)
 
-        async def is_busy() -> bool:
-            return self.is_waiting()
-
-        await wait_quiet(is_busy, self._group.closed)
+    async def _is_busy(self) -> bool:
+        await trio.lowlevel.checkpoint()
+        return self.is_waiting()
 
     def release(self) -> None:
         """Hang up on who waits here; the socket and its name are gone. Never blocks."""

@@ -1,0 +1,99 @@
+"""A web app in a folder of its own, its releases, and the load that it is under."""
+
+import json
+import shutil
+import socket
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from benchmarks.load import Load, LoadSpec, start
+from tests.e2e.kit import FIXTURES, Ox
+from tests.e2e.processes import DEADLINE
+
+HOST = "127.0.0.1"
+AT_A_TIME = 4
+BARE = FIXTURES / "site"
+LOST = {"reset", "closed", "truncated"}
+"""What becomes of a request when the process that has it is killed."""
+
+
+class Site:
+    """The app *name* of the project; *command* is as it stands in an article, but for the port."""
+
+    def __init__(self, ox: Ox, name: str, command: str, *, source: Path = BARE) -> None:
+        self.ox, self.name = ox, name
+        self.folder = ox.folder / name
+        self.port = own_port()
+        self.command = command.format(port=self.port)
+        shutil.copytree(source, self.folder, ignore=shutil.ignore_patterns("__pycache__"))
+        self.release("1")
+
+    def release(self, name: str) -> None:
+        """What is loaded from now on is the release *name*."""
+        new = self.folder / "release.new"
+        new.write_text(name)
+        new.rename(self.folder / "release")
+
+    def oxfile(self, *more: str, health: str = "") -> str:
+        """Its part of the oxfile, with *more* lines, and more about its health check."""
+        lines = [
+            f"[processes.{self.name}]",
+            f'command = "{self.command}"',
+            f'working_dir = "{self.name}"',
+            "restart_on_exit = true",
+            *more,
+            f"[processes.{self.name}.health_check]",
+            f'endpoint = "http://localhost:{self.port}/health"',
+            health,
+        ]
+        return "\n".join(lines) + "\n"
+
+    def load(self, *, keep_alive: bool = False, pause: float = 0) -> Load:
+        """Four clients that ask all the time, from now on."""
+        spec = LoadSpec(
+            f"{HOST}:{self.port}",
+            concurrency=AT_A_TIME,
+            keep_alive=keep_alive,
+            patience=DEADLINE,
+            pause=pause,
+        )
+        return start(spec)
+
+    def answering(self) -> str | None:
+        """The release that answers now; None where none does."""
+        found = who(self.port)
+        return None if found is None else found[0]
+
+
+def own_port() -> int:
+    """A port that nobody else is given until the tests end: it is bound, but not listened on.
+
+    Everybody who sets SO_REUSEADDR, as servers do, can have it.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("", 0))
+    port: int = held.getsockname()[1]
+    held.detach()
+    return port
+
+
+def who(port: int, host: str = HOST) -> tuple[str, int] | None:
+    """The release and the pid that answer at *port*; None where none does."""
+    with (
+        suppress(OSError, HTTPException, ValueError, KeyError),
+        closing(HTTPConnection(host, port, timeout=DEADLINE)) as connection,
+    ):
+        connection.request("GET", "/", headers={"Connection": "close"})
+        with connection.getresponse() as answer:
+            said = json.load(answer)
+            return said["release"], said["pid"]
+    return None
+
+
+def is_refused(port: int) -> bool:
+    """Whether a client of *port* is turned away."""
+    with suppress(ConnectionRefusedError), socket.create_connection((HOST, port), DEADLINE):
+        return False
+    return True
