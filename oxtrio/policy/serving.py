@@ -41,8 +41,8 @@ def serving_of(
     if spec.listen:
         return _held(spec, instance, environ, has)
     command = numbered(spec.command, instance, spec.port)
-    server = server_of(command, environ(spec.port), has) if spec.hold_port else None
-    if isinstance(server, Takes) and _can_be_held(spec, server):
+    server = server_of(command, environ(spec.port), has)
+    if isinstance(server, Takes) and spec.hold_port and _can_be_held(spec, server):
         return _taking(spec, server)
     return _left_alone(spec, instance, server)
 
@@ -86,6 +86,8 @@ def _left_alone(spec: AppSpec, instance: int, server: Takes | LeftAlone | None) 
     why = instead = ""
     if isinstance(server, LeftAlone):
         why, instead = server.why, server.instead
+    elif isinstance(server, Takes) and not spec.hold_port:
+        why, instead = "the oxfile says hold_port = false", "hold_port = true"
     elif isinstance(server, Takes):
         why = "several instances cannot share a Unix socket"
         instead = "the server's own workers instead of instances"

@@ -141,6 +141,32 @@ def final_exception(lines: Lines) -> str | None:
     return found
 
 
+_HALT = "gunicorn.errors.HaltServer"
+_MEANWHILE = "During handling of the above exception"
+
+
+def without_halts(lines: Lines) -> tuple[str, ...]:
+    """*lines* but for the tracebacks with which gunicorn ends when no worker of it can start.
+
+    They fill the last lines, and only what the worker said before tells why.
+    """
+    kept: list[str] = []
+    began: int | None = None
+    halted = False
+    for line in lines:
+        if began is None and _TRACEBACK in line:
+            began = len(kept)
+        elif halted and line.startswith(_MEANWHILE):
+            continue
+        kept.append(line)
+        if began is not None and _TRACEBACK not in line and not line[:1].isspace():
+            halted = line.startswith(_HALT)
+            if halted:
+                del kept[began:]
+            began = None
+    return tuple(kept)
+
+
 def _last_named(lines: Lines, patterns: Sequence[re.Pattern[str]], name: str) -> str | None:
     return next((match[name] for match in _matches(lines, patterns)), None)
 

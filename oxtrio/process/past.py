@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from oxtrio.model.exit import Exit
 from oxtrio.model.health import Answer
 from oxtrio.policy.restart import Ended, describe
+from oxtrio.policy.symptoms import without_halts
 from oxtrio.process.run import Run
 
 LAST_LINES = 20
 """Lines of output that are remembered of a run that has ended."""
+_LOOKED_AT = 200
+"""Lines among which they are looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,7 @@ def past_of(ended: Ended, run: Run | None) -> PastRun:
         why=describe(ended),
         lasted=ended.lasted,
         fault=ended.fault,
-        last_lines=run.tail.lines(LAST_LINES) if run else (),
+        last_lines=without_halts(run.tail.lines(_LOOKED_AT))[-LAST_LINES:] if run else (),
         last_answer=run.last_answer if run else None,
         memory=run.last_usage.memory if run and run.last_usage else None,
         oom=bool(run and run.oom_struck()),

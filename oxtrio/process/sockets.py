@@ -8,7 +8,8 @@ from oxtrio.errors import AddressTaken
 from oxtrio.model.spec import ListenSpec
 from oxtrio.policy.reload import is_at
 from oxtrio.policy.rotation import Turn, chosen
-from oxtrio.system.groups import Group, Slot, open_group
+from oxtrio.system.groups import Group, Pids, Slot, open_group
+from oxtrio.system.hold_error import hold_error
 
 LONGEST_DRAIN = 3.0
 """Seconds in which a run that leaves may go on accepting what had already arrived."""
@@ -89,19 +90,32 @@ class Place:
     def slot_of(self, address: _Address) -> Slot:
         return self._slots[address]
 
-    def slot_at(self, host: str, port: int) -> Slot | None:
-        """The slot that a client of *host* and *port* on this machine would reach."""
-        for address, slot in self._slots.items():
-            if is_at(address.group.listen, host, port):
-                return slot
-        return None
+    async def connect(self, host: str, port: int, pids: Pids) -> trio.SocketStream | None:
+        """A connection to the run that listens here, one of whose processes are *pids*.
 
-    def slot_at_path(self, path: str) -> Slot | None:
-        """The slot of the Unix socket at *path*."""
-        for address, slot in self._slots.items():
-            if address.group.listen.path == path:
-                return slot
-        return None
+        None where a client of *host* and *port* on this machine would not come here. Raises
+        `OSError`, also when another run was faster on a socket that they share. Cancelling
+        closes it.
+        """
+        here = (each for each in self._slots if is_at(each.group.listen, host, port))
+        return await self._connect(next(here, None), pids)
+
+    async def connect_path(self, path: str, pids: Pids) -> trio.SocketStream | None:
+        """The same for the Unix socket at *path*."""
+        here = (each for each in self._slots if each.group.listen.path == path)
+        return await self._connect(next(here, None), pids)
+
+    async def _connect(self, address: _Address | None, pids: Pids) -> trio.SocketStream | None:
+        if address is None:
+            return None
+        stream = await self._slots[address].connect()
+        if not address.group.steered:
+            try:
+                await self._slots[address].wait_accepted(stream, pids)
+            except BaseException:
+                await trio.aclose_forcefully(stream)
+                raise
+        return stream
 
     def move(self, turn: Turn) -> None:
         """Take another turn, from this instant. LEAVING is final."""
@@ -167,7 +181,7 @@ class Sockets:
         try:
             for listen in listens:
                 address = await self._address(app, listen)
-                place.add(address, address.group.take())
+                place.add(address, await _slot(address.group))
         except BaseException:
             place.move(Turn.LEAVING)
             self.close_unwanted()
@@ -202,6 +216,15 @@ class Sockets:
         elif address.app != app:
             raise AddressTaken(f"{name} is held for {address.app} already")
         return address
+
+
+async def _slot(group: Group) -> Slot:
+    """A slot that nobody has. Raises `OxtrioError` where there can be none."""
+    try:
+        return group.take()
+    except OSError as error:
+        trouble = error
+    raise await hold_error(group.listen, trouble)
 
 
 def open_sockets(*, steered: bool) -> Sockets:

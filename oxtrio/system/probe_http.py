@@ -49,8 +49,6 @@ async def ask_http(endpoint: str, accepted: tuple[int, ...], connect: "Connect")
         raise ValueError(str(error)) from None
     except httpx.RemoteProtocolError as error:
         return Answer(False, f"protocol error: {error}")
-    if not response.extensions["own"]:
-        return Answer(False, "another run answered")
     reason: bytes = response.extensions["reason_phrase"]
     return _judge(response.status_code, reason.decode("latin-1"), accepted)
 
@@ -93,12 +91,10 @@ class _OneQuestion(httpx.AsyncBaseTransport):
         try:
             wire = _Wire(_secured(connection, host) if secure else connection)
             status, reason = await _exchange(wire, request)
-            own = connect.is_own(connection)
         finally:
             # Without the farewell of TLS: a hanging server would let us wait for its own.
             await trio.aclose_forcefully(connection)
-        extensions = {"reason_phrase": reason, "own": own}
-        return httpx.Response(status, extensions=extensions, request=request)
+        return httpx.Response(status, extensions={"reason_phrase": reason}, request=request)
 
 
 def _secured(connection: trio.SocketStream, host: str) -> trio.abc.Stream:

@@ -27,10 +27,6 @@ class Connect(Protocol):
 
     async def unix(self, path: str) -> trio.SocketStream: ...
 
-    def is_own(self, stream: trio.SocketStream) -> bool:
-        """Whether who was to be asked is at the other end, now that it has answered."""
-        ...
-
 
 class Anybody:
     """Whoever listens at an address."""
@@ -40,9 +36,6 @@ class Anybody:
 
     async def unix(self, path: str) -> trio.SocketStream:
         return await trio.open_unix_socket(path)
-
-    def is_own(self, stream: trio.SocketStream) -> bool:
-        return True
 
 
 ANYBODY = Anybody()

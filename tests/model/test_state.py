@@ -2,7 +2,18 @@
 
 import pytest
 
-from oxtrio.model.state import TRANSITIONS, Happening, IllegalTransition, State, transition
+from oxtrio.model.state import (
+    ALIVE,
+    NO_MOVE,
+    SERVING,
+    TRANSITIONS,
+    UP,
+    Happening,
+    IllegalTransition,
+    State,
+    shown,
+    transition,
+)
 
 
 @pytest.mark.parametrize(("move", "after"), TRANSITIONS.items(), ids=str)
@@ -42,3 +53,47 @@ def test_what_survives_sigkill_is_stuck_and_never_called_stopped_before_it_is_go
 @pytest.mark.parametrize("state", [s for s in State if s not in {State.RELOADING, State.DRAINED}])
 def test_every_state_of_this_version_can_be_left(state: State):
     assert any(before is state for before, _ in TRANSITIONS)
+
+
+# Newcomers, and who was taken out of the rotation.
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.RELOADING, State.DRAINED}))
+def test_whatever_became_of_the_old_run_a_newcomer_can_take_over(state: State):
+    assert transition(state, Happening.REPLACED) is State.RUNNING
+
+
+@pytest.mark.parametrize("happening", sorted(NO_MOVE))
+@pytest.mark.parametrize("state", State)
+def test_what_happens_beside_an_instance_is_no_transition(state: State, happening: Happening):
+    with pytest.raises(IllegalTransition):
+        transition(state, happening)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("drained", [False, True])
+def test_one_that_serves_is_reloading_while_a_newcomer_is_on_trial(state: State, drained: bool):
+    found = shown(state, replaced=True, drained=drained)
+
+    if state in SERVING:
+        assert found is State.RELOADING
+    else:
+        assert found is state
+
+
+@pytest.mark.parametrize("state", State)
+def test_one_that_was_taken_out_is_drained_only_as_long_as_it_would_be_running(state: State):
+    expected = State.DRAINED if state is State.RUNNING else state
+
+    assert shown(state, replaced=False, drained=True) is expected
+
+
+@pytest.mark.parametrize("state", State)
+def test_else_a_state_is_shown_as_it_is(state: State):
+    assert shown(state, replaced=False, drained=False) is state
+
+
+def test_no_instance_ever_is_what_is_only_shown():
+    assert not {State.RELOADING, State.DRAINED} & set(TRANSITIONS.values())
+    assert {State.RELOADING, State.DRAINED} < ALIVE
+    assert SERVING < UP

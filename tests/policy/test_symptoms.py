@@ -12,6 +12,7 @@ from oxtrio.policy.symptoms import (
     program_not_found,
     program_of,
     syntax_error,
+    without_halts,
 )
 
 
@@ -155,6 +156,20 @@ def test_an_exception_whose_traceback_is_out_of_sight_is_found():
 
 def test_a_message_that_only_mentions_an_error_is_no_exception():
     assert final_exception(["Error: the file is gone", "no ValueError: here"]) is None
+
+
+def test_the_way_in_which_gunicorn_ends_hides_nothing_of_what_its_worker_said():
+    said = ["Traceback (most recent call last):", "  here", "ValueError: no colour", "exiting"]
+    trace = ["Traceback (most recent call last):", '  File "arbiter.py"', f"{HALT} 3>"]
+
+    told = without_halts([*said, *trace, "During handling of the above exception, …", *trace])
+
+    assert told == tuple(said)
+    assert without_halts([*trace, *said]) == tuple(said)
+    assert without_halts(said[:2]) == tuple(said[:2])
+
+
+HALT = "gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.'"
 
 
 def test_a_line_of_a_megabyte_is_not_searched_for_ever():

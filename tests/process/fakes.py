@@ -1,7 +1,7 @@
 """Processes made of Trio events: their time is virtual, their signals are written down."""
 
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import trio
@@ -9,11 +9,11 @@ import trio
 from oxtrio.errors import SpawnFailed
 from oxtrio.logs.store import LogStore
 from oxtrio.model.exit import Exit
-from oxtrio.model.spec import AppSpec
+from oxtrio.model.spec import AppSpec, ListenSpec
 from oxtrio.model.state import Happening, State
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life
-from oxtrio.process.sockets import open_sockets
+from oxtrio.process.sockets import Sockets
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.system.containment import Kin
 from oxtrio.system.descriptors import FileLimit
@@ -34,6 +34,8 @@ class Script:
     deaf_to: Collection[int] = ()
     leaves: float = 0.0
     """Seconds that something it started stays after it, deaf to all but SIGKILL."""
+    clings: bool = False
+    """What it leaves behind survives even SIGKILL."""
     immortal: float = 0.0
     """Seconds that it survives even SIGKILL."""
     error: str = ""
@@ -166,13 +168,120 @@ class FakeContainment:
     def kill(self, kin: Kin) -> None:
         self.kills += 1
         kin.leader.signal(9)
-        if not kin.leader.alive:
+        if not kin.leader.alive and not _of(kin).script.clings:
             _of(kin).left.set()
 
 
 def _of(kin: Kin) -> FakeChild:
     assert isinstance(kin.leader, FakeChild)
     return kin.leader
+
+
+class FakeStream(trio.abc.AsyncResource):
+    """A connection that somebody waits to have accepted."""
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+@dataclass(eq=False)
+class FakeSlot:
+    """A place in the queue of which nobody ever stands, but for as long as it is said."""
+
+    group: "FakeGroup"
+    number: int
+    released: bool = False
+
+    def fileno(self) -> int:
+        return 100 + self.number
+
+    def is_waiting(self) -> bool:
+        return False
+
+    async def connect(self) -> FakeStream:
+        await trio.lowlevel.checkpoint()
+        return FakeStream()
+
+    async def wait_accepted(self, stream: FakeStream, pids: object) -> None:
+        await trio.sleep(self.group.net.accepts_after)
+
+    def answered_by(self, stream: FakeStream, pids: object) -> bool:
+        return True
+
+    async def wait_drained(self) -> None:
+        assert self not in self.group.serving, "who is served is never drained"
+        self.group.net.draining.append(self.number)
+        try:
+            with trio.move_on_after(self.group.net.drains_for):
+                await self.group.closed.wait()
+        finally:
+            self.group.net.draining.remove(self.number)
+
+    def release(self) -> None:
+        assert not self.released
+        assert self.group.closed.is_set() or self not in self.group.serving
+        self.released = True
+        self.group.free.append(self.number)
+
+
+@dataclass(eq=False)
+class FakeGroup:
+    net: "FakeNet"
+    listen: ListenSpec
+    steered: bool = True
+    slots: list[FakeSlot] = field(default_factory=list)
+    free: list[int] = field(default_factory=list)
+    serving: Sequence[FakeSlot] = ()
+    closed: trio.Event = field(default_factory=trio.Event)
+
+    def take(self) -> FakeSlot:
+        assert not self.closed.is_set()
+        number = self.free.pop() if self.free else len(self.slots)
+        self.slots.append(FakeSlot(self, number))
+        return self.slots[-1]
+
+    def serve(self, slots: Sequence[FakeSlot]) -> None:
+        assert slots
+        assert not any(slot.released for slot in slots)
+        self.serving = slots
+        numbers = sorted(slot.number for slot in slots)
+        self.net.told.append((round(trio.current_time(), 3), f"{self.listen} {numbers}"))
+
+    def close(self) -> None:
+        if not self.closed.is_set():
+            self.closed.set()
+            self.net.told.append((round(trio.current_time(), 3), f"{self.listen} closed"))
+
+
+@dataclass(eq=False)
+class FakeNet:
+    """Addresses that nobody can reach, and what became of them."""
+
+    taken: dict[str, Exception] = field(default_factory=dict)
+    """Addresses that cannot be held."""
+    accepts_after: float = 0.0
+    drains_for: float = 0.0
+    """Seconds that somebody waits in the queue of a place that is left."""
+    told: list[tuple[float, str]] = field(default_factory=list)
+    draining: list[int] = field(default_factory=list)
+    groups: list[FakeGroup] = field(default_factory=list)
+
+    async def open(self, listen: ListenSpec) -> FakeGroup:
+        await trio.lowlevel.checkpoint()
+        if str(listen) in self.taken:
+            raise self.taken[str(listen)]
+        assert str(listen) not in self.held, "the kernel would refuse that"
+        self.groups.append(FakeGroup(self, listen))
+        return self.groups[-1]
+
+    @property
+    def held(self) -> list[str]:
+        return [str(group.listen) for group in self.groups if not group.closed.is_set()]
+
+    def serving(self, address: ListenSpec) -> list[int]:
+        """The numbers of the slots that get new connections."""
+        group = next(g for g in self.groups if g.listen == address and not g.closed.is_set())
+        return sorted(slot.number for slot in group.serving)
 
 
 @dataclass
@@ -184,6 +293,15 @@ class Stage:
     instance: Instance
     told: list[tuple[float, State, str]]
     held: trio.Event
+    net: FakeNet
+    happened: list[Happening]
+    bugs: list[BaseException]
+
+    def succeed(self, spec: AppSpec | None = None) -> Life:
+        """A newcomer begins, as a reload would have it."""
+        life = Life(cause="reloaded", inherited={})
+        life.preparation = self.instance.prepare(life, spec or self.instance.spec)
+        return self.instance.succeed(life)
 
     def start(self, cause: str = "started") -> Life:
         return self.instance.start(Life(cause=cause, inherited={}))
@@ -203,15 +321,22 @@ class Stage:
         await self.instance.wait(lambda: self.instance.state is state)
 
 
-def a_stage(nursery: trio.Nursery, spec: AppSpec, *scripts: Script, hold: bool = False) -> Stage:
+def a_stage(
+    nursery: trio.Nursery,
+    spec: AppSpec,
+    *scripts: Script,
+    hold: bool = False,
+    net: FakeNet | None = None,
+) -> Stage:
     """An instance of *spec*, served in *nursery*; with *hold* it waits for `held`."""
     children, containment = FakeChildren(nursery, *scripts), FakeContainment()
+    net = net or FakeNet()
     around = Surroundings(
         children=children,  # type: ignore[arg-type]
         containment=containment,  # type: ignore[arg-type]
         scratch=Scratch(),
         logs=LogStore(None, print),
-        sockets=open_sockets(steered=True),
+        sockets=Sockets(net.open),  # type: ignore[arg-type]
         display=None,
         read_env_file=lambda path: {},
         project="p",
@@ -220,10 +345,13 @@ def a_stage(nursery: trio.Nursery, spec: AppSpec, *scripts: Script, hold: bool =
         runs=None,
     )
     told: list[tuple[float, State, str]] = []
+    happened: list[Happening] = []
+    bugs: list[BaseException] = []
     held = trio.Event()
 
     def publish(instance: Instance, happening: Happening) -> None:
         told.append((trio.current_time(), instance.state, instance.reason))
+        happened.append(happening)
 
     async def wait_held(instance: Instance) -> None:
         if hold:
@@ -233,7 +361,7 @@ def a_stage(nursery: trio.Nursery, spec: AppSpec, *scripts: Script, hold: bool =
     instance = Instance(spec, 0, around, publish, wait_held)
     nursery.start_soon(_serve, instance, around.scratch)
     nursery.start_soon(_give_up)
-    return Stage(children, containment, instance, told, held)
+    return Stage(children, containment, instance, told, held, net, happened, bugs)
 
 
 async def _give_up() -> None:
