@@ -41,6 +41,7 @@ from oxtrio.system.children import Children, open_owner
 from oxtrio.system.containment import Containment
 from oxtrio.system.fifo import Scratch
 from oxtrio.system.groups import is_steering_supported
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keeper
 from oxtrio.system.probes import prepare
 from oxtrio.systemd import Herald
 
@@ -68,6 +69,8 @@ class Setup:
     display: Display | None = None
     adapt: Callable[[Config], Config] = lambda config: config
     """Changes what the oxfile says to what this way of running needs."""
+    keepsakes: Keeper = NOTHING_KEPT
+    """Who keeps what the next supervisor needs if this one dies by force."""
     on_ready: Callable[[], None] | None = None
 
 

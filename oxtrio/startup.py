@@ -31,6 +31,8 @@ from oxtrio.project.lock import Lock
 from oxtrio.project.preflight import longest_stop
 from oxtrio.project.reading import load_project
 from oxtrio.system import signals
+from oxtrio.system.keeper_link import find_keeper
+from oxtrio.system.keepsakes import NOTHING_KEPT
 
 OWN_STREAMS = frozenset({"/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2"})
 
@@ -76,6 +78,7 @@ def run_foreground(request: RunRequest) -> int:
         config=_adapt(request, config),
         environ=environ,
         say=_say,
+        keepsakes=NOTHING_KEPT,
         names=request.names,
         start=True,
         display=display,
@@ -91,18 +94,23 @@ def run_foreground(request: RunRequest) -> int:
 
 
 def run_background(arguments: Sequence[str]) -> int:
-    """What `project/launch.py` starts: its answer goes to the descriptor that it names."""
-    request = json.loads(arguments[0])
-    ready = int(request["ready"])
-    os.set_inheritable(ready, False)
-    raw = request["project"]
+    """What the keeper starts; the first that it starts answers to the descriptor it is given."""
+    answer = Answer(int(arguments[1]) if arguments[1:] else None)
+    keeper = find_keeper(os.environ)
+    raw = json.loads(arguments[0])["project"]
     project = Project(**{**raw, "files": tuple(raw["files"])})
     environ = dict(os.environ)
+
+    def on_ready() -> None:
+        keeper.ready()
+        answer.give({"ready": True})
+
     try:
         config = load_project(project, environ)
         where = folders(project.id, environ)
         prepare(where)
         _serve(where, project, config)
+        keeper.greet()
         setup = Setup(
             project=project,
             folders=where,
@@ -110,14 +118,34 @@ def run_background(arguments: Sequence[str]) -> int:
             config=config,
             environ=environ,
             say=_log,
-            on_ready=lambda: _answer(ready, {"ready": True}),
+            keepsakes=keeper,
+            on_ready=on_ready,
         )
-        return trio.run(run_daemon, setup)
+        code = trio.run(run_daemon, setup)
     except OxtrioError as error:
         kind = type(error).__name__
-        _answer(ready, {"kind": kind, "message": error.message, "hint": error.hint})
+        answer.give({"kind": kind, "message": error.message, "hint": error.hint})
         _log(f"error: {error.message}")
         return error.exit_code
+    keeper.bye()
+    return code
+
+
+class Answer:
+    """What who started us is told, once: that we are ready, or why we cannot be."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+        if descriptor is not None:
+            os.set_inheritable(descriptor, False)
+
+    def give(self, said: Mapping[str, object]) -> None:
+        """Say it, where somebody waits for it."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):
+                os.write(descriptor, json.dumps(said).encode() + b"\n")
+            os.close(descriptor)
 
 
 def _serve(where: Folders, project: Project, config: Config) -> Lock | None:
@@ -230,12 +258,6 @@ def _names_of(config: Config) -> dict[tuple[str, int], str]:
         for app in config.apps
         for number in range(app.instances)
     }
-
-
-def _answer(descriptor: int, said: Mapping[str, object]) -> None:
-    with suppress(OSError):
-        os.write(descriptor, json.dumps(said).encode() + b"\n")
-        os.close(descriptor)
 
 
 def _say(text: str) -> None:

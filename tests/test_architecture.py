@@ -26,6 +26,7 @@ BELOW = {
     "startup": "daemon process logs system project config policy model errors",
     "cli": "control startup project config policy model errors",
     "entry": "cli startup system",
+    "keeper": "",
 }
 """Package or module → what it may import of oxtrio."""
 
@@ -47,6 +48,7 @@ OUTSIDE = {
     "startup": "trio",
     "cli": "typer rich click",
     "entry": "",
+    "keeper": "",
 }
 """Package or module → what it may import from outside the standard library."""
 
@@ -74,7 +76,6 @@ WITHOUT_TRIO = {
     "control/client.py",
     "control/connection.py",
     "control/messages.py",
-    "control/codec.py",
     "control/wire.py",
 }
 

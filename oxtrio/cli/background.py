@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0
 """How long the supervisor may take to be gone after it has stopped everything."""
+TRIES = 3
+"""Supervisors in a row that may die by force while they stop everything."""
 
 
 def start(target: Target, order: Order) -> None:
     """Start the supervisor where there is none, then what *order* names."""
+    target.hurry()
     if not target.is_running():
         preview.check_names(target.config(), order.names)
         if order.dry_run:
@@ -47,6 +50,7 @@ def _show_next(target: Target) -> None:
 
 def stop(target: Target, order: Order) -> None:
     """Stop what *order* names; where that is all, return when the supervisor is gone."""
+    target.hurry()
     with ExitStack() as stack:
         try:
             client = stack.enter_context(target.client())
@@ -70,11 +74,17 @@ def stop(target: Target, order: Order) -> None:
     print("the supervisor has ended")
 
 
-def _stopped(target: Target, client: Client, order: Order) -> Report:
+def _stopped(target: Target, client: Client, order: Order, tries: int = TRIES) -> Report:
     """The report of a stop; a supervisor that ends before it has answered has stopped too."""
     try:
         return ordering.carried_out(client, order)
     except (NotRunning, ProtocolError):
-        if order.names or not target.wait_gone(PATIENCE):
+        if order.names:
+            raise
+        # It may have died by force meanwhile: then the next one is told.
+        with suppress(NotRunning), target.client() as successor:
+            if tries > 1:
+                return _stopped(target, successor, order, tries - 1)
+        if not target.wait_gone(PATIENCE):
             raise
         return Report(ends_supervisor=True)

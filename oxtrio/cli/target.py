@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from oxtrio.project.locate import Project
 
 LOOK_EVERY = 0.01
-"""Seconds between two looks at whether a supervisor is gone: nothing could tell."""
+"""Seconds between two looks at whether a supervisor is gone or there: nothing could tell."""
+COMEBACK = 5.0
+"""Seconds in which a supervisor that died by force is there again."""
+MOMENT = 0.5
+"""Seconds in which one that has its lock listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +74,41 @@ class Target:
 
     @contextmanager
     def client(self) -> Iterator[Client]:
-        """A connection to its supervisor; NotRunning where there is none."""
+        """A connection to its supervisor, for which a moment is waited where it died by force.
+
+        NotRunning where there is none.
+        """
         from oxtrio.control.client import Client
 
-        where = self.folders()
+        where, begun = self.folders(), time.monotonic()
         with ExitStack() as stack:
-            try:
-                client = stack.enter_context(Client(where.socket))
-            except DaemonUnreachable:
-                raise
-            except NotRunning:
-                if where.is_served:
-                    raise _unreachable(where) from None
-                raise
+            while True:
+                try:
+                    client = stack.enter_context(Client(where.socket))
+                    break
+                except DaemonUnreachable:
+                    raise
+                except NotRunning as error:
+                    if not _is_on_its_way(where, time.monotonic() - begun):
+                        raise _in_other_words(error, where) from None
+                time.sleep(LOOK_EVERY)
             yield client
 
     def is_running(self) -> bool:
-        """Whether a supervisor serves the project."""
-        return self.folders().is_served
+        """Whether a supervisor serves the project, or will in a moment."""
+        where, end = self.folders(), time.monotonic() + COMEBACK
+        while where.is_kept and not where.is_served and time.monotonic() < end:
+            time.sleep(LOOK_EVERY)
+        return where.is_served or where.is_kept
+
+    def hurry(self) -> None:
+        """Where its supervisor died by force, and is to be started again: have that done now."""
+        from oxtrio.project.left_running import hurry_keeper
+
+        with suppress(OxtrioError):  # no project, no keeper
+            where = self.folders()
+            if not where.is_served:
+                hurry_keeper(where)
 
     def launch(self) -> None:
         """Start its supervisor in the background; an OxtrioError with the reason if it cannot."""
@@ -105,9 +126,9 @@ class Target:
             return False  # no project, no apps
 
     def wait_gone(self, patience: float) -> bool:
-        """Whether its supervisor has ended, within *patience* seconds."""
-        end = time.monotonic() + patience
-        while self.is_running():
+        """Whether its supervisor has ended, and what keeps that, within *patience* seconds."""
+        where, end = self.folders(), time.monotonic() + patience
+        while where.is_served or where.is_kept:
             if time.monotonic() > end:
                 return False
             time.sleep(LOOK_EVERY)
@@ -121,10 +142,29 @@ class Target:
         return f"{shlex.join(['oxtrio', *given])} {words}"
 
 
-def _unreachable(where: Folders) -> DaemonUnreachable:
-    """Somebody holds the lock, and nobody listens: the socket was removed, or is not there yet."""
+def _is_on_its_way(where: Folders, waited: float) -> bool:
+    """Whether a supervisor that died by force may listen again in a moment.
+
+    The socket of a dead one is there until its successor makes its own: where there is none, and
+    the lock is held, somebody has removed it.
+    """
+    lost = where.is_served and not Path(where.socket).exists()
+    return where.is_kept and waited < (MOMENT if lost else COMEBACK)
+
+
+def _in_other_words(error: NotRunning, where: Folders) -> NotRunning:
+    """Somebody holds a lock, and nobody listens: the socket was removed, or is not there yet."""
     from oxtrio.project.folders import running
 
+    if not where.is_served:
+        return (
+            DaemonUnreachable(
+                "the supervisor ended by force, and has not come up again yet",
+                f"oxtrio start tries it now; see {where.supervisor_log}",
+            )
+            if where.is_kept
+            else error
+        )
     pid = next((each.pid for each in running(environ) if each.id == where.id), 0)
     return DaemonUnreachable(
         f"the supervisor (pid {pid}) runs, but nobody listens at {where.socket}",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import NoReturn, TypeVar
 
-from oxtrio.control.codec import from_plain, to_plain
+from oxtrio.model.plain import from_plain, to_plain
 from oxtrio.control.wire import (
     ErrorObject,
     LogRecord,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Union, get_args, get_origin
 
 from oxtrio import __version__
-from oxtrio.control.codec import PAIRS, fields_of, is_required
+from oxtrio.model.plain import PAIRS, fields_of, is_required
 from oxtrio.control.outbox import NDJSON, SERVER_SENT_EVENTS
 from oxtrio.control.replies import ErrorReply
 from oxtrio.control.route import Parameter, Route

@@ -52,9 +52,11 @@ class LogFile:
         rest = data if self.backlog else self._put(writer, data, at)
         return not rest or self._keep(Waiting(writer, rest, at), begun=len(rest) < len(data))
 
-    def place(self, writer: Writer) -> tuple[int, int]:
-        """Inode, and the offset at which the next bytes of *writer* come to stand."""
-        return (0, 0) if self.backlog else self.volume.place(writer)
+    def place(self, writer: Writer, at: float) -> tuple[int, int]:
+        """Inode, and the offset at which what *writer* writes at *at* comes to stand."""
+        self.volume.look(at)
+        unsure = self.backlog or self.backlog.torn
+        return (0, 0) if unsure else self.volume.place(writer)
 
     def end(self, writer: Writer, at: float) -> None:
         """Nobody will finish a line that *writer* has begun."""

@@ -74,7 +74,7 @@ class Index:
             low, high = 1, max(1, os.fstat(self._fd).st_size // RECORD.size)
             while low < high:
                 middle = (low + high) // 2
-                if self._read(middle).offset <= size:
+                if self._read(middle).offset < size:
                     low = middle + 1
                 else:
                     high = middle

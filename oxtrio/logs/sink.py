@@ -41,14 +41,30 @@ class Sink:
         self.writer = writer
         self._output = output
         self._date = date
-        self._inside_line = False
+        self.inside_line = False
+        """What was written last was not the end of a line."""
 
-    def place(self) -> tuple[int, int]:
-        """Inode and offset where the next write goes; (0, 0) where that is no regular file.
+    @property
+    def path(self) -> str:
+        """Where its log is; "" where it has none."""
+        return "" if self.file is None else self.file.path
+
+    def resume(self, *, inside_line: bool) -> None:
+        """The run was there before this supervisor, and may be inside a line."""
+        self.inside_line = inside_line
+        if self.file is not None:
+            self.file.volume.resume(self.writer)
+
+    def place(self, at: float) -> tuple[int, int]:
+        """Inode and offset where a write at *at* goes; (0, 0) where that is no regular file.
 
         A write that rotates begins here, and goes on at the beginning of the next file.
         """
-        return (0, 0) if self.file is None else self.file.place(self.writer)
+        return (0, 0) if self.file is None else self.file.place(self.writer, at)
+
+    def formed(self, data: bytes, at: float) -> bytes:
+        """What stands in the log when *data* is written at wall time *at*: with its dates."""
+        return data if self._date is None else self._dated(self._date(at), data)
 
     def write(self, data: bytes, at: float) -> bool:
         """Take *data*, written at wall time *at*; False if nothing of it can be taken now.
@@ -56,11 +72,13 @@ class Sink:
         Then it must be given again, perhaps with more behind it, after `wait_room`. It never
         raises and never waits, whatever the disk does.
         """
-        if self._date is not None:
-            data = self._dated(self._date(at), data)
+        return self.append(self.formed(data, at), at)
+
+    def append(self, data: bytes, at: float) -> bool:
+        """The same for what is already as it shall stand in the log."""
         if self.file is not None and not self.file.write(self.writer, data, at):
             return False
-        self._inside_line = not data.endswith(b"\n")
+        self.inside_line = not data.endswith(b"\n")
         output, (instance, stream) = self._output, self.writer
         output.ring.add(at, instance, stream, data)
         if output.hub.followers:
@@ -76,10 +94,10 @@ class Sink:
 
     def end(self, at: float) -> None:
         """The run has ended: what comes next begins a new line."""
-        self._inside_line = False
+        self.inside_line = False
         if self.file is not None:
             self.file.end(self.writer, at)
 
     def _dated(self, date: bytes, data: bytes) -> bytes:
         lines = data[:-1].replace(b"\n", b"\n" + date) + data[-1:]
-        return lines if self._inside_line else date + lines
+        return lines if self.inside_line else date + lines

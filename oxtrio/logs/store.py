@@ -80,10 +80,11 @@ class LogStore:
         if route is None:
             return Sink(output, writer, None)
         file = self._file(app, real_path(route.path))
-        if resumes:
-            file.volume.resume(writer)
         date = date_prefix(app.logs.date_format) if app.logs.date_format else None
-        return Sink(output, writer, file, shared=route.shared or file.users > 1, date=date)
+        sink = Sink(output, writer, file, shared=route.shared or file.users > 1, date=date)
+        if resumes:
+            sink.resume(inside_line=False)
+        return sink
 
     def release(self, sink: Sink) -> None:
         """Nothing more comes through *sink*; its file is closed when nobody else writes to it."""

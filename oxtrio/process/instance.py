@@ -62,6 +62,13 @@ class Instance(Standing):
         self.wanted = True
         return self._begin(life) if self._next is None else self._next
 
+    def adopt(self, life: Life) -> Life:
+        """Go on with the run that *life* brings from an earlier supervisor."""
+        self.wanted = True
+        self._next = life
+        self._woken.unpark_all()
+        return life
+
     def can_be_succeeded(self) -> bool:
         """Whether there is somebody whom a newcomer could take over from."""
         serves = self.wanted and self.state in SERVING and self._next is None
@@ -191,7 +198,7 @@ class Instance(Standing):
             self._begin_now(newcomer, lives)
         if self._next is not None and not self._living:
             self.life, self._next = self._next, None
-            self.restarts = self.failures = 0
+            self.restarts, self.failures = self.life.restarts, self.life.streak.failures
             self.rejected = None
             self._begin_now(self.life, lives)
 

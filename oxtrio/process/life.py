@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from oxtrio.model.spec import AppSpec
     from oxtrio.process.past import PastRun
     from oxtrio.process.preparation import Preparation
+    from oxtrio.process.record import Record
     from oxtrio.process.run import Run
 
 Tell = Callable[[str, int | None], None]
@@ -48,6 +49,10 @@ class Life:
     """Something has happened to the instance in this life, so its state speaks of it."""
     preparation: "Preparation | None" = None
     """How its runs are launched; made at its beginning, unless it is a newcomer's."""
+    adopted: "Record | None" = field(default=None, repr=False)
+    """Its first run is one that an earlier supervisor has begun."""
+    restarts: int = 0
+    """How many there had been before it, which count on."""
     beside: bool = False
     """A newcomer: it begins beside the life in front, until its first run is ready."""
     delay: float = 0.0

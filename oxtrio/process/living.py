@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import assert_never
 
 import trio
@@ -14,7 +15,7 @@ from oxtrio.policy.addresses import is_address_in_use
 from oxtrio.policy.restart import Ended, GiveUp, Leave, Retry, Streak, after_run, describe
 from oxtrio.policy.rotation import Turn
 from oxtrio.process.life import Life, Outcome
-from oxtrio.process.opening import open_run
+from oxtrio.process.opening import adopt_run, open_run
 from oxtrio.process.past import LAST_LINES, past_of
 from oxtrio.process.placing import find_place
 from oxtrio.process.preparation import Preparation
@@ -49,7 +50,7 @@ class Living:
     async def go_on(self, prepare: Callable[[], Preparation], hold: Hold) -> None:
         """Run it. Cancelling stops what runs, in full patience."""
         life = self._life
-        if not life.beside:
+        if not life.beside and life.adopted is None:
             await hold(self._standing)
             await trio.sleep(self._standing.spec.start_delay)
         await trio.sleep(life.delay)
@@ -84,7 +85,7 @@ class Living:
     async def _one_run(self, preparation: Preparation) -> Decision:
         standing, life = self._standing, self._life
         await find_place(standing, life, preparation)
-        async with open_run(standing, preparation, self._sinks.of(preparation.spec)) as run:
+        async with self._opened(preparation) as run:
             run.must_pass(tests_of(preparation))
             self._spawned(run)
             async with trio.open_nursery() as beside:
@@ -107,6 +108,14 @@ class Living:
         standing.changed.unpark_all()
         return decision
 
+    def _opened(self, preparation: Preparation) -> AbstractAsyncContextManager[Run]:
+        """A new run; the first of an adopted life is one that was there before."""
+        record, self._life.adopted = self._life.adopted, None
+        sinks = self._sinks.of(preparation.spec)
+        if record is None:
+            return open_run(self._standing, preparation, sinks)
+        return adopt_run(self._standing, preparation, sinks, record)
+
     def _let_alone(self, preparation: Preparation, run: Run) -> None:
         """Holding must never break what works without it: a server that binds all the same."""
         taken = not run.ready and is_address_in_use(run.tail.lines(LAST_LINES))
@@ -122,8 +131,10 @@ class Living:
             life.tell(f"spawned pid {run.main_pid}", run.main_pid)
             standing.happened(Happening.NEWCOMER, "")
             return
-        standing.started_at = time.time()
+        standing.started_at = time.time() - (trio.current_time() - run.spawned_at)
         standing.happened(Happening.SPAWNED, life.cause if standing.restarts == 0 else "")
+        if run.ready:
+            standing.ready(run)  # it was so before it was adopted
 
     async def _when_ready(self, run: Run) -> None:
         """What follows from readiness, or from its absence."""

@@ -4,9 +4,12 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 
+import trio
+
 from oxtrio.errors import SpawnFailed
 from oxtrio.logs.sink import Sink
-from oxtrio.process.output import Output, Tail, open_output, reading, remove_marks
+from oxtrio.policy.versions import version_of, version_of_environment
+from oxtrio.process.output import Output, Tail, open_output, reading, remove_marks, reopen_output
 from oxtrio.process.preparation import Preparation
 from oxtrio.process.record import Record, RecordFile
 from oxtrio.process.run import Owner, Run
@@ -24,6 +27,41 @@ async def open_run(
     lives, but for what survives SIGKILL (`run.is_empty` tells).
     """
     run, outputs = _begin(owner, preparation, sinks)
+    async with _opened(run, outputs, preparation):
+        yield run
+
+
+@asynccontextmanager
+async def adopt_run(
+    owner: Owner, preparation: Preparation, sinks: Sequence[Sink], record: Record
+) -> AsyncIterator[Run]:
+    """Go on with a run that an earlier supervisor spawned, as if it were our own.
+
+    It may have ended since: then its last words are still read, and its end is told. Leaving
+    is as with `open_run`. Raises `SpawnFailed` where its output cannot be read.
+    """
+    run, outputs = _adopt(owner, preparation, sinks, record)
+    # Whoever is cancelled still owes it a proper end, and must see that.
+    watching = trio.CancelScope(shield=True)
+
+    async def watch() -> None:
+        with watching:
+            await run.child.wait_end_elsewhere()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        try:
+            async with _opened(run, outputs, preparation):
+                yield run
+        finally:
+            watching.cancel()
+
+
+@asynccontextmanager
+async def _opened(
+    run: Run, outputs: Sequence[Output], preparation: Preparation
+) -> AsyncIterator[None]:
+    """Read its output inside; end it on leaving, and close everything of it."""
     around, place = preparation.surroundings, preparation.place
     run.place = place
     if place is not None:
@@ -31,11 +69,13 @@ async def open_run(
     try:
         async with reading(outputs):
             try:
-                yield run
+                yield
             finally:
                 await run.stop()  # noqa: ASYNC102 - shields and bounds itself
                 run.ended.set()
     finally:
+        for name in _kept(run.run_id):
+            around.keepsakes.drop(name)
         for output in outputs:
             output.close()
         remove_marks(around.runs, run.run_id)
@@ -45,6 +85,33 @@ async def open_run(
             place.exit()
         if run.is_empty:
             run.let_go()
+
+
+def _kept(run_id: str) -> tuple[str, str]:
+    """The names under which its pipes outlive the supervisor: stdout first."""
+    return f"run/{run_id}/out", f"run/{run_id}/err"
+
+
+def _adopt(
+    owner: Owner, preparation: Preparation, sinks: Sequence[Sink], record: Record
+) -> tuple[Run, list[Output]]:
+    around, tail = preparation.surroundings, Tail()
+    left = [around.keepsakes.take(name) for name in _kept(record.run_id)]
+    try:
+        outputs = reopen_output(around, record.run_id, sinks, tail, left)
+    except OSError as error:
+        raise SpawnFailed(f"cannot read its output any more: {error.strerror}") from error
+    voice = _voice(preparation, record.run_id, outputs)
+    child = around.children.adopt(record.pid, record.started)
+    kin = around.containment.admit(record.run_id, child)
+    run = Run(owner, preparation, kin, RecordFile.of(around.runs, record), tail)
+    run.voice = voice
+    run.spawned_at = trio.current_time() - record.age
+    if record.main_pid:
+        run.main.name(record.main_pid)
+    if record.ready:
+        run.was_ready()
+    return run, outputs
 
 
 def _begin(
@@ -74,8 +141,9 @@ def _begin(
         child = around.children.spawn(launch)
         undo.pop_all()
     record.spawned(child.pid, child.started)
-    for output in outputs:
+    for name, output in zip(_kept(run_id), outputs, strict=True):
         output.pipe.spawned()
+        around.keepsakes.keep(name, output.pipe.reading)
     run = Run(owner, preparation, around.containment.admit(run_id, child), record, tail)
     run.voice = voice
     return run, outputs
@@ -93,13 +161,20 @@ def _voice(preparation: Preparation, run_id: str, outputs: Sequence[Output]) -> 
 
 
 def _record_of(owner: Owner, preparation: Preparation, run_id: str) -> Record:
-    stop = preparation.spec.stop
+    spec, place = preparation.spec, preparation.place
     return Record(
         run_id=run_id,
         name=owner.name,
         boot_id=boot_id(),
-        stop_signal=stop.signal,
-        stop_timeout=stop.timeout,
+        stop_signal=spec.stop.signal,
+        stop_timeout=spec.stop.timeout,
+        app=spec.name,
+        instance=preparation.instance,
+        version=version_of(spec),
+        environment=version_of_environment(preparation.inherited),
+        held=place.held if place is not None else (),
+        listens=place.listens if place is not None else (),
+        newcomer=preparation.is_newcomer,
     )
 
 

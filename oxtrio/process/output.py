@@ -1,7 +1,13 @@
 """From the pipe of a run to its log: peek, write, consume.
 
-What has left the pipe is in the log, so a reader that dies loses nothing. Nothing is decoded;
-lines are only looked for where several writers share a file.
+What has left the pipe is in the log, so a reader that dies loses nothing; and a mark says how
+far it was, so that the next one writes nothing twice. Nothing is decoded; lines are only looked
+for where several writers share a file.
+
+Who adopts runs calls, in this order: `settle_marks(folder)` once, before any log is opened;
+`reopen_output(around, run_id, sinks, tail, kept)` for each run; then both are read by
+`async with reading(outputs)`, as ever. Of a run that has ended meanwhile its last words are
+read on leaving that block; what is closed and removed after it is the same, too.
 """
 
 import os
@@ -15,10 +21,11 @@ from typing import NoReturn
 import trio
 
 from oxtrio.logs.display import Display
+from oxtrio.logs.extent import bytes_kept
 from oxtrio.logs.sink import Sink
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.system.fifo import LARGEST, Pipe
-from oxtrio.system.mark import Mark
+from oxtrio.system.mark import Mark, Move, Phase
 
 DRAIN = 2.0
 """Seconds that reading may go on after the end of a run: a grandchild may never stop writing."""
@@ -70,7 +77,9 @@ class Output:
         self._mark = mark
         self._tail = tail
         self._display = display
-        self._partial = b""
+        self._partial = mark.carry
+        self._skip, self._at = mark.move.left, mark.move.at
+        """Of what comes next the log has so many bytes already, written at that wall time."""
         self.hear: Callable[[bytes], None] | None = None
         """Looks for a line that somebody waits for."""
 
@@ -93,20 +102,35 @@ class Output:
         if self._display is not None and not self._display.has_room:
             return Progress.NO_ROOM
         whole, partial = self._cut(data)
-        # Also where nothing is written: the partial line must not count twice.
-        self._mark.set(self._sink.place(), len(whole), len(data))
-        if whole and not self._sink.write(whole, time.time()):
-            self._mark.clear()
+        if not self._pass_on(whole, partial, len(data), data[-1]):
             return Progress.NO_ROOM
-        if partial or self._partial:
-            self._mark.keep(partial)
-            self._partial = partial
-        self.pipe.consume(len(data))
-        self._mark.clear()
         self._tail.add(data, self)
         if self.hear is not None:
             self.hear(data)
         return Progress.MOVED
+
+    def _pass_on(self, whole: bytes, partial: bytes, count: int, last: int) -> bool:
+        """Write *whole*, and take *count* bytes, of which *last* is the last, out of the pipe.
+
+        *partial* waits for its end then. False, and nothing has changed, where there is no room.
+        """
+        sink, mark, skip = self._sink, self._mark, self._skip
+        at = self._at if skip else time.time()
+        line = sink.formed(whole, at) if whole else b""
+        fresh, left = (line[skip:], max(0, skip - len(line))) if skip else (line, 0)
+        inside = not line.endswith(b"\n") if line else sink.inside_line
+        inode, offset = sink.place(at) if fresh else (0, 0)
+        # Also where nothing is written: the partial line must not count twice.
+        mark.begin(Move(inode, offset, skip, len(fresh), count, left, at, inside), partial, last)
+        if fresh and not sink.append(fresh, at):
+            mark.withdraw()
+            return False
+        mark.written()
+        self.pipe.consume(count, mark.witness)
+        mark.clear()
+        self._partial, self._skip, self._at = partial, left, at
+        sink.inside_line = inside
+        return True
 
     async def _wait_room(self) -> None:
         if self._display is not None and not self._display.has_room:
@@ -117,7 +141,7 @@ class Output:
     def _cut(self, data: bytes) -> tuple[bytes, bytes]:
         """What can be written now, and the beginning of a line that waits for its end."""
         if not self._sink.whole_lines:
-            return data, b""
+            return (self._partial + data if self._partial else data), b""
         end = data.rfind(b"\n") + 1
         if end == 0 and len(self._partial) + len(data) <= LARGEST:
             return b"", self._partial + data
@@ -133,9 +157,8 @@ class Output:
                     await self._wait_room()
                 else:
                     await trio.lowlevel.checkpoint()
-            while self._partial and not self._sink.write(self._partial, time.time()):
+            while self._partial and not self._pass_on(self._partial, b"", 0, 0):
                 await self._wait_room()
-            self._partial = b""
         finally:
             self._sink.end(time.time())
 
@@ -153,6 +176,7 @@ def open_output(
         for stream, sink in zip(("out", "err"), sinks, strict=True):
             path = os.path.join(folder, f"{run_id}.{stream}") if folder else None
             mark = Mark(f"{path}.mark" if path else None, LARGEST)
+            mark.log = sink.path
             pipe = Pipe(path, around.scratch)
             outputs.append(Output(pipe, sink, mark, tail, around.display))
     except OSError:
@@ -161,6 +185,78 @@ def open_output(
         remove_marks(folder, run_id)
         raise
     return outputs
+
+
+def reopen_output(
+    around: Surroundings,
+    run_id: str,
+    sinks: Sequence[Sink],
+    tail: Tail,
+    kept: Sequence[int | None] = (None, None),
+) -> list[Output]:
+    """The two streams of a run that an earlier supervisor began, stdout first.
+
+    *kept* are the descriptors of `Pipe.reading` that outlived it; they are ours now, whatever
+    happens. What was on its way then is in the log once. Raises `OSError` where no pipe is
+    left, or no more can be opened; then nothing is left open.
+    """
+    outputs: list[Output] = []
+    waiting = list(kept)
+    try:
+        for stream, sink in zip(("out", "err"), sinks, strict=True):
+            path = os.path.join(around.runs, f"{run_id}.{stream}") if around.runs else None
+            pipe = Pipe.reopen(path, around.scratch, waiting.pop(0))
+            mark = _recovered(path, pipe, sink)
+            sink.resume(inside_line=mark.move.inside)
+            outputs.append(Output(pipe, sink, mark, tail, around.display))
+    except OSError:
+        for descriptor in waiting:
+            if descriptor is not None:
+                os.close(descriptor)
+        for output in outputs:
+            output.close()
+        raise
+    return outputs
+
+
+def _recovered(path: str | None, pipe: Pipe, sink: Sink) -> Mark:
+    """The mark of a pipe, with what was under way done or as if it had never begun."""
+    name = f"{path}.mark" if path else None
+    try:
+        mark = Mark.reopen(name, LARGEST) if name else Mark(None, LARGEST)
+    except OSError:
+        mark = Mark(None, LARGEST)  # a run goes on without it; the next crash may cost a chunk
+    _settle(mark)
+    if mark.phase is Phase.WRITTEN:
+        if not mark.is_consumed:
+            # Where the pipe went with its run there is nothing to take, and that is right.
+            pipe.consume(mark.move.consumed, mark.witness)
+        mark.clear()
+    mark.log = sink.path
+    return mark
+
+
+def _settle(mark: Mark) -> None:
+    if mark.phase is Phase.WRITING:
+        move = mark.move
+        known = move.inode and mark.log
+        written = (move.inode, move.offset, move.written)
+        mark.settle(bytes_kept(mark.log, *written) if known else 0)
+
+
+def settle_marks(folder: str) -> None:
+    """Find out how much of what was being written has reached its log.
+
+    Called before anybody writes to a log again: from then on it could not be told any more.
+    At most one write was under way in all, so this takes no longer than looking at the marks.
+    """
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if name.endswith(".mark"):
+                with suppress(OSError):
+                    mark = Mark.reopen(os.path.join(folder, name), LARGEST)
+                    _settle(mark)
+                    mark.close()
 
 
 def remove_marks(folder: str | None, run_id: str) -> None:

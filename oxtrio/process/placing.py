@@ -15,7 +15,9 @@ async def find_place(standing: Standing, life: Life, preparation: Preparation) -
     server is known, is left alone then. Cancelling leaves everything as it was.
     """
     if preparation.place is None and preparation.serving.listens:
-        preparation.place = await _place(standing, life, preparation)
+        find = _place if life.adopted is None else _reclaimed
+        preparation.place = await find(standing, life, preparation)
+    preparation.is_newcomer = life.beside
     if not life.beside:
         standing.serving = preparation.serving
         if standing.place is not preparation.place:
@@ -38,3 +40,10 @@ async def _place(standing: Standing, life: Life, preparation: Preparation) -> Pl
             raise SpawnFailed(error.message, error.hint) from error
         preparation.leave_alone(error.message)
         return None
+
+
+async def _reclaimed(standing: Standing, life: Life, preparation: Preparation) -> Place | None:
+    """Where the run listens that an earlier supervisor began."""
+    held = dict(life.adopted.held) if life.adopted is not None else {}
+    sockets, listens = preparation.surroundings.sockets, preparation.serving.listens
+    return await sockets.reclaim(preparation.spec.name, listens, held)

@@ -29,6 +29,8 @@ class Preparation:
     surroundings: Surroundings
     place: Place | None = None
     """Where its runs listen, once that has been found."""
+    is_newcomer: bool = False
+    """Its first run is on trial beside the one that it shall replace."""
     _from_files: Mapping[str, str] | None = field(default=None, repr=False)
     _serving: Serving | None = field(default=None, repr=False)
 

@@ -1,7 +1,13 @@
 """One small file per run: what the next supervisor must know, should this one die by force.
 
-Written before the spawn and completed after it, by rename without fsync: it is the process
-that dies, not the machine. (boot id, pid, start time) is the identity of a run.
+Written before the spawn, completed after it, and again where something changes that the next
+one must know; by rename without fsync, as it is the process that dies, not the machine.
+(boot id, pid, start time) is the identity of a run.
+
+    RecordFile(folder, record)          # writes it; RecordFile.of(folder, record): it is there
+    file.spawned(pid, started)
+    file.update(ready=True, ...)        # written only where it makes a difference
+    for path, record in records_in(folder)   # record is None where nothing can be made of it
 """
 
 import contextlib
@@ -9,45 +15,110 @@ import json
 import math
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from oxtrio.system.proc import boot_id, stat_of
+from oxtrio.errors import ProtocolError
+from oxtrio.model.plain import from_plain, to_plain
+from oxtrio.model.spec import ListenSpec
+from oxtrio.system.proc import ProcessStat, boot_id, stat_of
+
+LARGEST_RECORD = 1 << 20
+
+
+def boot_seconds() -> float:
+    """Seconds since the machine was started, sleep included; no clock that is set changes it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What is kept of a run."""
+    """What is kept of a run. A field that a later version adds has a default."""
 
     run_id: str
     name: str
+    """What `status` calls its instance."""
     boot_id: str
     stop_signal: int
     stop_timeout: float
+    app: str = ""
+    instance: int = 0
     pid: int = 0
-    """0 until it is spawned."""
+    """The leader; 0 until it is spawned."""
     started: int = 0
+    """Its start time in clock ticks since boot."""
+    main_pid: int = 0
+    """The main process, where the run named one (`MAINPID`); else 0."""
+    main_started: int = 0
+    spawned_at: float = 0.0
+    """Wall time, for showing."""
+    spawned_after: float = 0.0
+    """`boot_seconds` of the spawn, for reckoning."""
+    version: str = ""
+    """Of the spec that it was launched with (policy/versions.py)."""
+    environment: str = ""
+    """Version of the variables that it was launched with, as far as they were inherited."""
+    held: tuple[tuple[str, int], ...] = ()
+    """Its slots: the address (`str(ListenSpec)`), and the index in the group of it."""
+    listens: tuple[ListenSpec, ...] = ()
+    """The addresses in full, in the order of its descriptors."""
+    newcomer: bool = False
+    """On trial beside the run that it shall replace."""
+    ready: bool = False
+    unhealthy: bool = False
+    said: str = ""
+    """What it says of itself."""
+
+    @property
+    def is_of_this_boot(self) -> bool:
+        return self.boot_id == boot_id()
 
     @property
     def is_alive(self) -> bool:
         """Whether just this process still runs."""
-        stat = stat_of(self.pid) if self.pid > 1 else None
-        same = stat is not None and not stat.dead and stat.started == self.started
-        return same and self.boot_id == boot_id()
+        return self._lives(self.pid, self.started)
+
+    @property
+    def is_main_alive(self) -> bool:
+        """Whether a main process was named, and just that still runs."""
+        return self._lives(self.main_pid, self.main_started)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the spawn; meant for runs of this boot."""
+        return max(0.0, boot_seconds() - self.spawned_after)
+
+    def _lives(self, pid: int, started: int) -> bool:
+        stat: ProcessStat | None = stat_of(pid) if pid > 1 else None
+        same = stat is not None and not stat.dead and stat.started == started
+        return same and self.is_of_this_boot
 
 
 class RecordFile:
     """The file of one run; without a folder nothing is kept."""
 
-    def __init__(self, folder: str | None, record: Record) -> None:
+    def __init__(self, folder: str | None, record: Record, *, written: bool = False) -> None:
+        self.record = record
         self._path = os.path.join(folder, f"{record.run_id}.json") if folder else None
-        self._record = record
-        self._write()
+        if not written:
+            self._write()
+
+    @classmethod
+    def of(cls, folder: str | None, record: Record) -> "RecordFile":
+        """The file of a run that an earlier supervisor has recorded."""
+        return cls(folder, record, written=True)
 
     def spawned(self, pid: int, started: int) -> None:
-        """Complete it."""
-        self._record = replace(self._record, pid=pid, started=started)
-        self._write()
+        """Complete it: it has just been spawned."""
+        now, after = time.time(), boot_seconds()
+        self.update(pid=pid, started=started, spawned_at=now, spawned_after=after)
+
+    def update(self, **changes: object) -> None:
+        """Some fields are different now. What it says of itself goes along with the next one."""
+        before, self.record = self.record, replace(self.record, **changes)  # type: ignore[arg-type]
+        if replace(before, said=self.record.said) != self.record:
+            self._write()
 
     def remove(self) -> None:
         """Nothing of the run is left."""
@@ -59,15 +130,17 @@ class RecordFile:
         # A full or vanished folder costs the memory of this run, not the run.
         if self._path is None:
             return
-        fields = {name: getattr(self._record, name) for name in Record.__slots__}
+        text = json.dumps(to_plain(self.record, sparse=True)).encode()
+        new = f"{self._path}.new"
         with contextlib.suppress(OSError):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-            descriptor = os.open(f"{self._path}.new", flags, 0o600)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(new, flags, 0o600)
             try:
-                os.write(descriptor, json.dumps(fields).encode())
+                whole = os.write(descriptor, text) == len(text)
             finally:
                 os.close(descriptor)
-            os.replace(f"{self._path}.new", self._path)
+            if whole:
+                os.replace(new, self._path)
 
 
 def records_in(folder: str) -> Iterator[tuple[str, Record | None]]:
@@ -84,14 +157,22 @@ def records_in(folder: str) -> Iterator[tuple[str, Record | None]]:
 
 def _read(path: str) -> Record | None:
     try:
-        with open(path) as file:
-            record = Record(**json.loads(file.read(65536)))
-    except (OSError, ValueError, TypeError, RecursionError):
+        with open(path, "rb") as file:
+            return record_of(file.read(LARGEST_RECORD))
+    except OSError:
         return None
-    numbers = (record.pid, record.started, record.stop_signal)
-    names = (record.run_id, record.name, record.boot_id)
-    right = all(isinstance(each, int) for each in numbers)
-    right = right and all(isinstance(each, str) for each in names)
-    timeout = record.stop_timeout
-    right = right and isinstance(timeout, int | float) and 0 <= timeout < math.inf
-    return record if right and record.stop_signal in signal.valid_signals() else None
+
+
+def record_of(raw: bytes) -> Record | None:
+    """The record that *raw* is; None where it is none, whatever it is."""
+    try:
+        record = from_plain(Record, json.loads(raw), strict=False)
+    except (ValueError, RecursionError, ProtocolError):
+        return None
+    numbers = (record.pid, record.started, record.main_pid, record.main_started, record.instance)
+    times = (record.stop_timeout, record.spawned_at, record.spawned_after)
+    right = all(0 <= number < 1 << 63 for number in numbers)
+    right = right and all(0 <= seconds < math.inf for seconds in times)
+    right = right and record.stop_signal in signal.valid_signals()
+    # It is part of names of files.
+    return record if right and record.run_id.isalnum() and record.run_id.isascii() else None

@@ -64,7 +64,8 @@ class Run:
         )
         self.kin = kin
         self.tail = tail
-        self._record = record
+        self.record = record
+        """What its next owner must know."""
         self.spawned_at = trio.current_time()
         self.ended = trio.Event()
         self.ready = False
@@ -143,7 +144,14 @@ class Run:
 
     def must_pass(self, tests: Iterable[Test]) -> None:
         """What makes it ready; said once, before anything can pass."""
-        self.pending.update(tests)
+        if not self.ready:
+            self.pending.update(tests)
+
+    def was_ready(self) -> None:
+        """An earlier supervisor has seen it pass."""
+        self.ready = True
+        self.pending.clear()
+        self.proven.set()
 
     def passed(self, test: Test) -> None:
         """One readiness test has passed; with the last one it is ready."""
@@ -151,6 +159,7 @@ class Run:
         if self._active and not self.ready and not self.pending:
             self.ready = True
             self.proven.set()
+            self.record.update(ready=True)
             self._owner.ready(self)
 
     def never_ready(self, why: str) -> None:
@@ -159,11 +168,13 @@ class Run:
     def unwell(self, why: str) -> None:
         if self._active:
             self.unhealthy = True
+            self.record.update(unhealthy=True)
             self._owner.unwell(self, why)
 
     def well(self) -> None:
         if self._active:
             self.unhealthy = False
+            self.record.update(unhealthy=False)
             self._owner.well(self)
 
     def usage(self, usage: Usage) -> None:
@@ -229,7 +240,7 @@ class Run:
         self._around.containment.dismiss(self.kin)
         self.child.close()
         self.main.close()
-        self._record.remove()
+        self.record.remove()
 
     async def wait_end(self) -> Ended:
         """How it ended, by itself or because of a fault. Cancelling leaves it running."""

@@ -1,15 +1,16 @@
 """The addresses that oxtrio holds for apps, and where each run has its place in them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import trio
 
-from oxtrio.errors import AddressTaken
+from oxtrio.errors import AddressTaken, OxtrioError
 from oxtrio.model.spec import ListenSpec
 from oxtrio.policy.reload import is_at
 from oxtrio.policy.rotation import Turn, chosen
 from oxtrio.system.groups import Group, Pids, Slot, open_group
 from oxtrio.system.hold_error import hold_error
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 
 LONGEST_DRAIN = 3.0
 """Seconds in which a run that leaves may go on accepting what had already arrived."""
@@ -77,6 +78,13 @@ class Place:
     @property
     def groups(self) -> tuple[Group, ...]:
         return tuple(address.group for address in self._slots)
+
+    @property
+    def held(self) -> tuple[tuple[str, int], ...]:
+        """Its addresses, and the index of its slot in each: what its next owner must know."""
+        return tuple(
+            (str(address.group.listen), slot.place) for address, slot in self._slots.items()
+        )
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -188,6 +196,31 @@ class Sockets:
             raise
         return place
 
+    async def reclaim(
+        self, app: str, listens: Sequence[ListenSpec], held: Mapping[str, int]
+    ) -> Place | None:
+        """The place of a run that an earlier supervisor began, whose slots are *held*.
+
+        None where its sockets were not kept: it serves on, and its address is not held until
+        its next run. Raises nothing but cancellation.
+        """
+        place = Place(self, Turn.WANTED)
+        try:
+            for listen in listens:
+                index = held.get(str(listen))
+                if index is None:
+                    raise OxtrioError(f"{listen} was not held")
+                address = await self._address(app, listen)
+                slot = address.group.take_at(index)
+                if slot is None:
+                    raise OxtrioError(f"the socket of {listen} was not kept")
+                place.add(address, slot)
+        except OxtrioError:
+            place.move(Turn.LEAVING)
+            self.close_unwanted()
+            return None
+        return place
+
     def close_unwanted(self) -> None:
         """Close the addresses that nobody is wanted at any more: clients are refused again."""
         for name, address in list(self._held.items()):
@@ -227,11 +260,13 @@ async def _slot(group: Group) -> Slot:
     raise await hold_error(group.listen, trouble)
 
 
-def open_sockets(*, steered: bool) -> Sockets:
-    """Nothing is held yet. *steered*: by one socket for each run, where the kernel can do that."""
+def open_sockets(*, steered: bool, keepsakes: Keepsakes = NOTHING_KEPT) -> Sockets:
+    """Nothing is held yet. *steered*: by one socket for each run, where the kernel can do that.
+
+    What is held goes to *keepsakes*, and what is found there is held again.
+    """
 
     async def open_(listen: ListenSpec) -> Group:
-        return await open_group(listen, steered=steered)
+        return await open_group(listen, steered=steered, keepsakes=keepsakes)
 
     return Sockets(open_)
-

@@ -191,6 +191,8 @@ class Standing:
             self.spec = life.spec
         self.life, self.newcomer, self.place = life, None, place
         life.beside, life.predecessor = False, old
+        if life.run is not None:
+            life.run.record.update(newcomer=False)
         self.rejected = None
         self.serving = life.preparation.serving if life.preparation else None
         self.started_at = time.time()

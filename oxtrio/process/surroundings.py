@@ -9,6 +9,7 @@ from oxtrio.process.sockets import Sockets
 from oxtrio.system.children import Children
 from oxtrio.system.containment import Containment
 from oxtrio.system.fifo import Scratch
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,5 +28,7 @@ class Surroundings:
     project: str
     config: str
     socket: str
+    keepsakes: Keepsakes = NOTHING_KEPT
+    """What outlives this supervisor."""
     runs: str | None
     """Folder of pipes, marks and records; None: nothing may be written anywhere."""

@@ -96,8 +96,10 @@ class Voice:
             run.said = notice.status
         elif notice.fdstore and not run.said:
             run.said = NOT_KEPT
-        if notice.main_pid is not None:
-            run.main.name(notice.main_pid)
+        if notice.main_pid is not None and run.main.name(notice.main_pid):
+            named = run.kin.main
+            pid, started = (named.pid, named.started) if named is not None else (0, 0)
+            run.record.update(main_pid=pid, main_started=started)
         self._turned.unpark_all()
 
     def _pass(self, run: "Run") -> None:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oxtrio.errors import OxtrioError, Refused
-from oxtrio.project.lock import is_held
+from oxtrio.project.lock import is_held, is_taken
 
 DESCRIPTION = "project.json"
+KEEPER_LOCK = "keeper.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,11 @@ class Folders:
     def lock(self) -> str | None:
         """Who holds it is the supervisor; in memory the address itself is the lock."""
         return f"{self.runtime}/lock" if self.runtime else None
+
+    @property
+    def keeper_lock(self) -> str | None:
+        """Who holds it is the keeper, which starts a supervisor that died by force again."""
+        return f"{self.runtime}/{KEEPER_LOCK}" if self.runtime else None
 
     @property
     def runs(self) -> str | None:
@@ -63,6 +69,11 @@ class Folders:
         if self.lock is not None:
             return is_held(self.lock)
         return self.socket in _abstract_listeners()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a keeper is there: where no supervisor is, one is on its way."""
+        return self.keeper_lock is not None and is_taken(self.keeper_lock)
 
 
 def abstract_address(project_id: str) -> str:
@@ -201,9 +212,13 @@ def describe(where: Folders, running: RunningProject) -> None:
 
 
 def running(environ: Mapping[str, str]) -> list[RunningProject]:
-    """Every project of this user that is served now."""
+    """Every project of this user that is served now, or again in a moment."""
     _, runtime = _roots(environ)
-    found = [_described(path) for path in runtime.all() if is_held(f"{path}/lock")]
+    found = [
+        _described(path)
+        for path in runtime.all()
+        if is_held(f"{path}/lock") or is_taken(f"{path}/{KEEPER_LOCK}")
+    ]
     prefix = abstract_address("")
     found += [
         RunningProject(id=name.removeprefix(prefix), name=None, identity=name, files=(), pid=0)

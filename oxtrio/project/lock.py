@@ -20,9 +20,9 @@ class Lock:
     def __init__(self, path: str) -> None:
         """Take the lock. Raises `AlreadyRunning` where somebody else has it."""
         # The folder is locked too: whoever deletes the file cannot make room for a second one.
-        self._held = [_take(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)]
+        self._held = [take(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)]
         try:
-            self._held.append(_take(path, os.O_RDWR | os.O_CREAT))
+            self._held.append(take(path))
         except BaseException:
             self.release()
             raise
@@ -34,7 +34,11 @@ class Lock:
         self._held = []
 
 
-def _take(path: str, flags: int) -> int:
+def take(path: str, flags: int = os.O_RDWR | os.O_CREAT) -> int:
+    """A descriptor that holds the lock of *path*, until its last copy is closed.
+
+    Raises `AlreadyRunning` where somebody else has it.
+    """
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     end = time.monotonic() + LOOKERS
     while True:
@@ -52,11 +56,15 @@ def _take(path: str, flags: int) -> int:
 
 def is_held(path: str) -> bool:
     """Whether a supervisor serves the project of this lock."""
+    if os.path.exists(path):
+        return is_taken(path)
+    return is_taken(os.path.dirname(path))  # somebody may have deleted the file
+
+
+def is_taken(path: str) -> bool:
+    """Whether somebody has the lock of just this file or folder."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        folder = os.path.dirname(path)
-        return os.path.isdir(folder) and is_held(folder)  # somebody may have deleted the file
     except OSError:
         return False
     try:

@@ -1,6 +1,5 @@
 """From instances to the frozen rows that `status` shows."""
 
-import hashlib
 import time
 
 from oxtrio.model.exit import signal_name
@@ -10,6 +9,7 @@ from oxtrio.model.status import InstanceStatus, LastExit
 from oxtrio.model.usage import Usage
 from oxtrio.policy.explain import short_reason
 from oxtrio.policy.quantities import counted
+from oxtrio.policy.versions import version_of
 from oxtrio.process.standing import Standing
 from oxtrio.supervisor.journal import rfc3339
 from oxtrio.supervisor.reasons import facts_of
@@ -51,11 +51,6 @@ def snapshot(instance: Standing, config: str) -> InstanceStatus:
         last_health=run.last_answer.text if run is not None and run.last_answer else None,
         leftover=run.left_behind() if run is not None and live is None else 0,
     )
-
-
-def version_of(spec: AppSpec) -> str:
-    """A short name for just this spec: another spec has another."""
-    return hashlib.sha256(repr(spec).encode()).hexdigest()[:8]
 
 
 def command_text(spec: AppSpec) -> str:

@@ -10,7 +10,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -18,28 +18,34 @@ import trio
 
 from oxtrio.model.exit import Exit
 from oxtrio.system.descriptors import FileLimit
-from oxtrio.system.proc import children_of, stat_of
+from oxtrio.system.pidfd import exit_status
+from oxtrio.system.proc import all_pids, children_of, stat_of
 from oxtrio.system.spawn import Launch, spawn
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+
+TELLING = 0.5
+"""Seconds in which the parent of a process that has ended tells how it did."""
 
 
 class Child:
     """One process that we spawned. Its exit is known when `gone` is set."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, started: int | None = None) -> None:
+        """*started* is the start time of one that somebody else has spawned, where it is known."""
         self.pid = pid
         stat = stat_of(pid)
-        self.started = stat.started if stat else 0
+        self.started = started if started is not None else (stat.started if stat else 0)
         self.exit: Exit | None = None
         self.gone = trio.Event()
         self.paused = False
         self.on_pause: Callable[[bool], None] | None = None
         self._sent: set[int] = set()
-        try:
-            self._pidfd: int | None = os.pidfd_open(pid)
-        except OSError:
-            self._pidfd = None  # gVisor, seccomp: signals go by number, before the reaping only
+        self._pidfd: int | None = None
+        if started is None or (stat is not None and stat.started == started):
+            # gVisor, seccomp: there signals go by number, before the reaping only.
+            with contextlib.suppress(OSError):
+                self._pidfd = os.pidfd_open(pid)
 
     @property
     def alive(self) -> bool:
@@ -93,6 +99,20 @@ class Child:
         self.gone.set()
         return True
 
+    async def wait_end_elsewhere(self) -> None:
+        """Return when it has ended, although it is no child of ours. Cancelling does nothing.
+
+        Its exit is what somebody tells who was its parent, or else what the kernel says.
+        """
+        if self._pidfd is not None:
+            await trio.lowlevel.wait_readable(self._pidfd)
+        with trio.move_on_after(TELLING):
+            await self.gone.wait()
+        status = exit_status(self._pidfd) if self._pidfd is not None else None
+        if self.exit is None and status is not None:
+            self.changed(status)
+        self.lost()
+
     def lost(self) -> None:
         """It ended, and somebody else took its exit."""
         if self.exit is None:
@@ -107,6 +127,12 @@ class Children(Protocol):
 
     def spawn(self, launch: Launch) -> Child:
         """Start a process, registered before anything else runs. Raises `SpawnFailed`."""
+
+    def adopt(self, pid: int, started: int) -> Child:
+        """The leader of a run that an earlier supervisor has spawned; it may have ended since.
+
+        Whoever adopts it waits for `wait_end_elsewhere`.
+        """
 
     def follow(self, pid: int) -> Child:
         """A process that is no child of ours, but may become one: then its exit is known."""
@@ -125,6 +151,9 @@ class Owner:
         self.limit = FileLimit()
         self._children: dict[int, Child] = {}
         self._followed: dict[int, Child] = {}
+        self._keeper: int | None = None
+        self._told: dict[int, int] = {}
+        self._has_adopted = False
         self._inherited = {*children_of("self")}
         """Children of the program that became ours by execve: none of our business."""
         self._reaped = trio.lowlevel.ParkingLot()
@@ -134,13 +163,42 @@ class Owner:
         self._children[child.pid] = child
         return child
 
+    def adopt(self, pid: int, started: int) -> Child:
+        child = self._children[pid] = Child(pid, started)
+        if pid in self._told:
+            self.told(pid, self._told.pop(pid))
+        self._has_adopted = True
+        return child
+
+    def have_keeper(self, pid: int | None, told: Mapping[int, int]) -> None:
+        """The process *pid* is our parent and gets what a dead supervisor leaves behind.
+
+        *told* is how those ended that it has reaped until now (wait status by pid). None: it is
+        there no more.
+        """
+        self._keeper = pid
+        self._told = dict(told)
+
+    def told(self, pid: int, status: int) -> None:
+        """The keeper has reaped *pid*."""
+        self._note(pid, status)
+        self._reaped.unpark_all()
+
     def follow(self, pid: int) -> Child:
         self._followed = {each: child for each, child in self._followed.items() if child.alive}
         child = self._followed[pid] = Child(pid)
         return child
 
     def orphans(self) -> list[int]:
-        return [pid for pid in children_of("self") if pid not in self._children]
+        if self._has_adopted and self._keeper is None:
+            # Whoever takes them in is a stranger: everything is a candidate, as for a guest.
+            return [pid for pid in all_pids() if pid not in self._children and pid != os.getpid()]
+        return self._taken_in()
+
+    def _taken_in(self) -> list[int]:
+        """What has become our child, or the keeper's, because its parent ended."""
+        left = [*children_of("self"), *(children_of(self._keeper) if self._keeper else ())]
+        return [pid for pid in left if pid not in self._children and pid != os.getpid()]
 
     async def wait_reaped(self) -> None:
         await self._reaped.park()
@@ -151,7 +209,8 @@ class Owner:
         For when all runs are over: what hid from them so well that it could not be attributed
         stems from one of them all the same. Cancelling leaves the rest running.
         """
-        while left := [pid for pid in self.orphans() if pid not in self._inherited]:
+        # Never `orphans`, which may be everybody on this machine.
+        while left := [pid for pid in self._taken_in() if pid not in self._inherited]:
             for pid in left:
                 # Its pid is taken until we reap it, so nobody else can be hit.
                 with contextlib.suppress(PermissionError):
@@ -178,11 +237,14 @@ class Owner:
             if pid == 0:
                 break
             self._inherited.discard(pid)
-            child = self._children.get(pid) or self._followed.get(pid)
-            if child is not None and child.changed(status):
-                self._children.pop(pid, None)
-                self._followed.pop(pid, None)
+            self._note(pid, status)
         self._reaped.unpark_all()
+
+    def _note(self, pid: int, status: int) -> None:
+        child = self._children.get(pid) or self._followed.get(pid)
+        if child is not None and child.changed(status):
+            self._children.pop(pid, None)
+            self._followed.pop(pid, None)
 
 
 @asynccontextmanager

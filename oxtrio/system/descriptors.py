@@ -5,6 +5,7 @@ import fcntl
 import os
 import resource
 from collections.abc import Iterator
+from typing import ClassVar
 
 GATE = 9
 """A run with settings that only we may make waits at this descriptor until they are made."""
@@ -52,14 +53,19 @@ def _is_ours(number: int) -> bool:
 class FileLimit:
     """RLIMIT_NOFILE: raised for the supervisor, given back to every run as it was."""
 
+    _raised: ClassVar[dict[tuple[int, int], tuple[int, int]]] = {}
+    """What this process has raised its limit to, and what it was before."""
+
     def __init__(self) -> None:
-        self.original = resource.getrlimit(resource.RLIMIT_NOFILE)
+        now = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.original = self._raised.get(now, now)
 
     def raise_own(self) -> None:
         """Raise our own soft limit to the hard one; a refusal changes nothing."""
         _, hard = self.original
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            self._raised[hard, hard] = self.original
 
     @contextlib.contextmanager
     def lowered(self) -> Iterator[bool]:

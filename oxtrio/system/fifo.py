@@ -4,6 +4,10 @@ A FIFO in the runtime folder, which both sides open read-write: no SIGPIPE when 
 no EOF for the reader, and the next supervisor finds it by its name. The reader peeks by tee(2)
 and consumes only what it has written. Without a folder (a read-only container as PID 1): an
 anonymous pipe, with both ends kept open.
+
+For who comes after a crash or an upgrade: `Pipe.reopen(path, scratch, kept)`, where *kept* is a
+descriptor of `Pipe.reading` that outlived the supervisor, or None. What waits in the pipe of a
+run that has ended is there only with such a descriptor.
 """
 
 import contextlib
@@ -11,6 +15,9 @@ import ctypes
 import errno
 import fcntl
 import os
+import stat
+import struct
+import termios
 from pathlib import Path
 
 import trio
@@ -30,7 +37,8 @@ class Scratch:
 
     def __init__(self) -> None:
         self.reading, self.writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self.null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        self.waste = memoryview(bytearray(LARGEST))
+        """What is consumed is read into here: nobody needs it any more."""
         self._grown = 0
         self._allowance = _allowance()
         with contextlib.suppress(OSError):
@@ -47,13 +55,17 @@ class Scratch:
         with contextlib.suppress(OSError):
             self._grown += fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, LARGEST) - size
 
+    def adopted(self, size: int) -> None:
+        """A pipe of this size has come to us."""
+        self._grown += max(0, size - CHUNK)
+
     def shrunk(self, size: int) -> None:
         """A pipe of this size is closed."""
         self._grown = max(0, self._grown - max(0, size - CHUNK))
 
     def close(self) -> None:
-        for descriptor in (self.reading, self.writing, self.null):
-            os.close(descriptor)
+        os.close(self.reading)
+        os.close(self.writing)
 
 
 def _allowance() -> int:
@@ -81,22 +93,59 @@ def _open_both_ends(path: str) -> tuple[int, int]:
         raise
 
 
+def _open_again(path: str | None, kept: int | None) -> int:
+    """Both ends of a pipe that exists, in one descriptor. Raises `OSError`.
+
+    *kept* is closed. Opening it anew also gives the second end of an anonymous pipe, without
+    which it would read as closed when the run has ended.
+    """
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
+    if kept is not None:
+        try:
+            reading = os.open(f"/proc/self/fd/{kept}", flags)
+        finally:
+            os.close(kept)
+    elif path is not None:
+        reading = os.open(path, flags | os.O_NOFOLLOW)
+    else:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if not stat.S_ISFIFO(os.fstat(reading).st_mode):
+        os.close(reading)
+        raise OSError(errno.EINVAL, "not a pipe", path)
+    return reading
+
+
 class Pipe:
     """One stream of one run."""
 
-    def __init__(self, path: str | None, scratch: Scratch) -> None:
+    def __init__(self, path: str | None, scratch: Scratch, again: int | None = None) -> None:
         self.path = path
         self._scratch = scratch
-        if path is None:
-            self._reading, self.writing = os.pipe2(os.O_CLOEXEC)
-            os.set_blocking(self._reading, False)
-        else:
-            self._reading, self.writing = _open_both_ends(path)
         self._size = CHUNK
+        self.reading = -1
+        """What keeps all that waits in it, when we are gone and the run is too."""
+        self.writing = -1
+        if again is not None:
+            self.reading = again
+            self._size = fcntl.fcntl(again, fcntl.F_GETPIPE_SZ)
+            scratch.adopted(self._size)
+        elif path is None:
+            self.reading, self.writing = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(self.reading, False)
+        else:
+            self.reading, self.writing = _open_both_ends(path)
+
+    @classmethod
+    def reopen(cls, path: str | None, scratch: Scratch, kept: int | None = None) -> "Pipe":
+        """The pipe of a run that is there already: *kept* where there is one, else by its name.
+
+        *kept* is ours from now on, whatever happens. Raises `OSError` where there is no pipe.
+        """
+        return cls(path, scratch, _open_again(path, kept))
 
     def spawned(self) -> None:
         """The run has its end. An anonymous pipe keeps ours, so that it never reads as closed."""
-        if self.path is not None:
+        if self.path is not None and self.writing >= 0:
             os.close(self.writing)
             self.writing = -1
 
@@ -107,30 +156,48 @@ class Pipe:
 
     def peek(self) -> bytes:
         """A copy of what is waiting, at most 1 MiB; empty when nothing is. Nothing is consumed."""
-        copied = _libc.tee(self._reading, self._scratch.writing, self._size, SPLICE_F_NONBLOCK)
+        copied = _libc.tee(self.reading, self._scratch.writing, self._size, SPLICE_F_NONBLOCK)
         if copied < 0:
             code = ctypes.get_errno()
             if code in (errno.EAGAIN, errno.EINTR):
                 return b""
             raise OSError(code, os.strerror(code))
         if copied >= self._size:
-            self._scratch.grow(self._reading)
-            self._size = fcntl.fcntl(self._reading, fcntl.F_GETPIPE_SZ)
+            self._scratch.grow(self.reading)
+            self._size = fcntl.fcntl(self.reading, fcntl.F_GETPIPE_SZ)
         return os.read(self._scratch.reading, copied) if copied else b""
 
-    def consume(self, count: int) -> None:
-        """Take out the first *count* bytes of what was peeked."""
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait now."""
+        count = bytearray(struct.calcsize("i"))
+        fcntl.ioctl(self.reading, termios.FIONREAD, count)
+        return int(struct.unpack("i", count)[0])
+
+    def consume(self, count: int, witness: memoryview | None = None) -> None:
+        """Take out the first *count* bytes of what was peeked; the last one goes to *witness*.
+
+        It is there when, and only when, all of them are out. Fewer are taken only where fewer
+        are there.
+        """
+        waste = self._scratch.waste
         while count > 0:
-            count -= os.splice(self._reading, self._scratch.null, count)
+            parts = [waste[: min(count - 1, LARGEST)]]
+            if count - 1 <= LARGEST:
+                parts.append(waste[:1] if witness is None else witness)
+            try:
+                count -= os.readv(self.reading, parts)
+            except BlockingIOError:
+                return
 
     async def wait_readable(self) -> None:
         """Return when something is waiting. Cancelling consumes nothing."""
-        await trio.lowlevel.wait_readable(self._reading)
+        await trio.lowlevel.wait_readable(self.reading)
 
     def close(self) -> None:
         """Close our ends; the name goes too. What was not consumed is lost."""
         self._scratch.shrunk(self._size)
-        os.close(self._reading)
+        os.close(self.reading)
         if self.writing >= 0:
             os.close(self.writing)
         if self.path is not None:

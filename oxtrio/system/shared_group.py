@@ -1,12 +1,14 @@
 """A TCP address with one socket for all who serve it: where the kernel does not steer."""
 
 import errno
+import socket
 from collections.abc import Collection, Sequence
 from typing import Final
 
 import trio
 
 from oxtrio.model.spec import ListenSpec
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.accepting import Pids, in_thread, wait_until
 from oxtrio.system.connections import server_inode
 from oxtrio.system.listeners import has_open
@@ -16,6 +18,8 @@ from oxtrio.system.tcp_sockets import bound_client, is_readable, open_listener
 
 class SharedSlot:
     """The right to accept from the socket of the group, which all slots have."""
+
+    place: Final = 0
 
     def __init__(self, group: "SharedGroup") -> None:
         self._group = group
@@ -88,11 +92,24 @@ class SharedGroup:
 
     steered: Final = False
 
-    def __init__(self, listen: ListenSpec) -> None:
-        """Raises `OSError`: EADDRINUSE where anybody else listens. It listens at once."""
+    def __init__(self, listen: ListenSpec, keepsakes: Keepsakes = NOTHING_KEPT) -> None:
+        """Raises `OSError`: EADDRINUSE where anybody else listens. It listens at once.
+
+        Where *keepsakes* has the socket from an earlier supervisor, it is that one.
+        """
         self.listen: Final = listen
         self.closed: Final = trio.Event()
-        self.socket: Final = open_listener(listen, grouped=False)
+        self._keepsakes = keepsakes
+        self._name = f"listen/{listen}/0"
+        left = keepsakes.take(self._name)
+        self.socket: Final = (
+            open_listener(listen, grouped=False) if left is None else socket.socket(fileno=left)
+        )
+        keepsakes.keep(self._name, self.socket.fileno())
+
+    def take_at(self, place: int) -> SharedSlot:
+        """The same for a run that has the socket already."""
+        return SharedSlot(self)
 
     def take(self) -> SharedSlot:
         """One more slot; all have the same socket."""
@@ -104,4 +121,5 @@ class SharedGroup:
     def close(self) -> None:
         """Give the address up: clients are refused, unless a process still has the socket."""
         self.closed.set()
+        self._keepsakes.drop(self._name)
         self.socket.close()

@@ -15,6 +15,10 @@ from oxtrio.system.accepting import Pids
 class Slot(Protocol):
     """One place in a group, for one run at a time."""
 
+    @property
+    def place(self) -> int:
+        """Its index in the group; it never changes."""
+
     def fileno(self) -> int:
         """The descriptor to hand over, blocking and not inheritable; -1 when it is closed."""
 
@@ -60,6 +64,12 @@ class Group(Protocol):
 
     def take(self) -> Slot:
         """A slot that nobody has; made where there is none. Raises `OSError`."""
+
+    def take_at(self, place: int) -> Slot | None:
+        """The slot at *place*, which a run has already that an earlier supervisor began.
+
+        None where it is not free, or not known.
+        """
 
     def serve(self, slots: Sequence[Slot]) -> None:
         """From this instant new connections go round *slots* alone, which are never empty.

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -10,6 +11,7 @@ import trio
 
 from oxtrio.model.spec import ListenSpec
 from oxtrio.system import steering
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.accepting import GLANCE, Pids, in_thread, pause, wait_quiet, wait_until
 from oxtrio.system.connections import handshakes, server_inode
 from oxtrio.system.net_tables import Endpoint, TcpRow, endpoint_of, listening
@@ -28,11 +30,13 @@ from oxtrio.system.unixsocket import is_gone
 class SteeredSlot:
     """One listening socket, made and kept by us: its queue outlives who accepts from it."""
 
-    def __init__(self, group: "SteeredGroup", place: int) -> None:
+    def __init__(
+        self, group: "SteeredGroup", place: int, left: socket.socket | None = None
+    ) -> None:
         self._group = group
         self.place: Final = place
         """Its index in the group of the kernel; it never changes."""
-        self.socket = open_listener(group.listen, grouped=True)
+        self.socket = left or open_listener(group.listen, grouped=True)
 
     def fileno(self) -> int:
         """The descriptor to hand over; -1 when the group is closed."""
@@ -113,13 +117,24 @@ class SteeredGroup:
 
     steered: Final = True
 
-    def __init__(self, listen: ListenSpec) -> None:
-        """Raises `OSError`: EADDRINUSE where anybody else listens. It listens at once."""
-        check_unused(listen)
+    def __init__(self, listen: ListenSpec, keepsakes: Keepsakes = NOTHING_KEPT) -> None:
+        """Raises `OSError`: EADDRINUSE where anybody else listens. It listens at once.
+
+        Where *keepsakes* has its sockets from an earlier supervisor, they are it: nobody who
+        waits in them is lost, and they go on serving whom they did until `serve` is called.
+        """
         self.listen: Final = listen
         self.closed: Final = trio.Event()
+        self._keepsakes = keepsakes
         self._aims: dict[Endpoint, int] = {}
         self._serving: tuple[int, ...] = (0,)
+        self._slots = [
+            SteeredSlot(self, place, left) for place, left in enumerate(self._left_behind())
+        ]
+        if self._slots:
+            self._free = list(self._slots)
+            return
+        check_unused(listen)
         self._slots = [SteeredSlot(self, 0)]
         self._free = [self._slots[0]]
         # Before there is a second: from the first instant nobody gets there by chance.
@@ -128,12 +143,34 @@ class SteeredGroup:
         except BaseException:
             self.close()
             raise
+        self._keep(self._slots[0])
+
+    def _left_behind(self) -> Iterator[socket.socket]:
+        """The sockets of an earlier supervisor, in their order."""
+        place = 0
+        while (descriptor := self._keepsakes.take(self._name(place))) is not None:
+            yield socket.socket(fileno=descriptor)
+            place += 1
+
+    def _name(self, place: int) -> str:
+        return f"listen/{self.listen}/{place}"
+
+    def _keep(self, slot: SteeredSlot) -> None:
+        self._keepsakes.keep(self._name(slot.place), slot.fileno())
+
+    def take_at(self, place: int) -> SteeredSlot | None:
+        """The slot at *place*, for a run that has it already; None where it is not free."""
+        slot = next((slot for slot in self._free if slot.place == place), None)
+        if slot is not None:
+            self._free.remove(slot)
+        return slot
 
     def take(self) -> SteeredSlot:
         """A slot that nobody has; made where there is none. Raises `OSError`."""
         if not self._free:
             self._free.append(self._grown())
-        slot = min(self._free, key=lambda slot: slot.place)
+        # Who waits in one that a dead supervisor has left is served before nobody is.
+        slot = min(self._free, key=lambda slot: (not slot.is_waiting(), slot.place))
         self._free.remove(slot)
         return slot
 
@@ -145,6 +182,7 @@ class SteeredGroup:
             slot.socket.close()  # the last one: nothing moves
             raise OSError(errno.EADDRINUSE, f"somebody else shares {self.listen} (SO_REUSEPORT)")
         self._slots.append(slot)
+        self._keep(slot)
         return slot
 
     def give_back(self, slot: SteeredSlot) -> None:
@@ -197,6 +235,7 @@ class SteeredGroup:
         with suppress(OSError):
             steering.detach(self._slots[0].socket)
         for slot in self._slots:
+            self._keepsakes.drop(self._name(slot.place))
             slot.socket.close()
 
 

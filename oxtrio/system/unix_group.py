@@ -20,6 +20,8 @@ class UnixSlot:
         self._group = group
         self.socket, self.name, self.file = socket_files.open_beside(group.listen)
 
+    place: Final = 0
+
     def fileno(self) -> int:
         """The descriptor to hand over; -1 when it was released, or the group is closed."""
         return self.socket.fileno()
@@ -108,6 +110,9 @@ class UnixGroup:
         except BaseException:
             self.close()
             raise
+
+    def take_at(self, place: int) -> None:
+        """None: the name of a Unix socket is not handed on from supervisor to supervisor."""
 
     def take(self) -> UnixSlot:
         """The slot that was there from the beginning, then a new one each time.

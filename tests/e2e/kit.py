@@ -28,7 +28,7 @@ from tests.e2e.processes import (
     process_of,
     zombies,
 )
-from tests.e2e.stack import BIN
+from tests.e2e.stack import BIN, lives
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PYTHON = f"{sys.executable} -IS"
@@ -167,6 +167,21 @@ class Ox:
         """The one supervisor of the project."""
         return psutil.Process(self.ask("/v1/supervisor")["pid"])
 
+    def keeper(self) -> psutil.Process:
+        """What starts that supervisor again when it dies by force."""
+        keeper = self.supervisor().parent()
+        assert keeper is not None
+        assert is_keeper(keeper)
+        return keeper
+
+    def crash(self) -> psutil.Process:
+        """kill -9 of the supervisor, and of its keeper before it could do anything."""
+        supervisor, keeper = self.supervisor(), self.keeper()
+        for each in (keeper, supervisor):
+            each.send_signal(signal.SIGKILL)
+        self.eventually(lambda: not (lives(supervisor) or lives(keeper)), "both to be dead")
+        return supervisor
+
     def becomes(self, name: str, *states: str, after: int | None = None) -> Row:
         """Wait until *name* is in one of *states*, with another pid than *after*."""
 
@@ -231,7 +246,7 @@ class Ox:
         """End everything; what an orderly stop of every supervisor did not end."""
         for process in self.ours():
             with suppress(psutil.NoSuchProcess):
-                if "oxtrio" in " ".join(process.cmdline()[:4]):
+                if is_supervisor(process) and not is_kept(process):  # a second signal would kill
                     process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + DEADLINE / 2
         while (left := self.ours()) and time.monotonic() < deadline:
@@ -244,6 +259,21 @@ class Ox:
         for started in self._started:
             started.close()
         return found
+
+
+def is_supervisor(process: psutil.Process) -> bool:
+    """Whether it is a supervisor, a keeper, or a command."""
+    return "oxtrio" in " ".join(process.cmdline()[:4])
+
+
+def is_keeper(process: psutil.Process) -> bool:
+    return "keeper.py" in " ".join(process.cmdline()[:4])
+
+
+def is_kept(process: psutil.Process) -> bool:
+    """Whether a keeper tells it what it is told."""
+    parent = process.parent()
+    return parent is not None and is_keeper(parent)
 
 
 @contextlib.contextmanager

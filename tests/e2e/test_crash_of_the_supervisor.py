@@ -1,7 +1,6 @@
-"""kill -9 of the supervisor, and what is missing or broken when the next one comes."""
+"""kill -9 of supervisor and keeper, and what is missing or broken when the next one comes."""
 
 import json
-import signal
 
 import pytest
 
@@ -14,18 +13,12 @@ SLEEPER = '[processes.a]\ncommand = "sleep 3600"\nstart_secs = 0\n'
 TRAP = f"[processes.a]\ncommand = '{PYTHON} {FIXTURES}/trapmark.py heard'\nstart_secs = 0\n"
 
 
-def crash(ox: Ox) -> None:
-    supervisor = ox.supervisor()
-    supervisor.send_signal(signal.SIGKILL)
-    ox.eventually(lambda: not alive(supervisor.pid), "the supervisor to be dead")
-
-
 def test_the_next_start_ends_what_was_left_in_order_and_never_makes_two_copies(ox: Ox):
     ox.write(TRAP)
     ox.done("start")
     old = ox.pid("a")
     ox.content("heard")
-    crash(ox)
+    ox.crash()
     assert alive(old), "apps run on"
     ox.refused(3, "status")
 
@@ -47,7 +40,7 @@ def test_a_daemon_of_a_crashed_supervisor_goes_too(ox: Ox):
     ox.done("start")
     daemon = int(ox.content("daemon"))
     (ox.folder / "daemon").unlink()
-    crash(ox)
+    ox.crash()
 
     ox.done("start")
 
@@ -58,7 +51,7 @@ def test_a_daemon_of_a_crashed_supervisor_goes_too(ox: Ox):
 def test_stop_after_a_crash_ends_the_apps(ox: Ox):
     ox.write(SLEEPER)
     ox.done("start")
-    crash(ox)
+    ox.crash()
 
     ox.done("stop")
 
@@ -72,7 +65,7 @@ def test_the_log_goes_on_after_a_crash_with_each_line_once(ox: Ox):
     )
     ox.done("start")
     ox.content("a.log", lambda text: text.count("\n") > 50)
-    crash(ox)
+    ox.crash()
 
     ox.done("start")
     ox.content("a.log", lambda text: text.count("\n0\n") == 1)
@@ -120,7 +113,7 @@ def test_after_a_crash_only_the_records_of_the_runs_are_needed(ox: Ox):
     ox.write(SLEEPER)
     ox.done("start")
     old = ox.pid("a")
-    crash(ox)
+    ox.crash()
     for name in ("lock", "control.sock", "project.json"):
         (ox.runtime / name).unlink()
 
@@ -160,7 +153,7 @@ def test_two_crashes_in_a_row_leave_nothing(ox: Ox):
     ox.write(TRAP.replace("[processes.a]", "[processes.a]\ninstances = 3"))
     for _ in range(2):
         ox.done("start")
-        crash(ox)
+        ox.crash()
 
     ox.done("start")
 

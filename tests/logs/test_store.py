@@ -68,7 +68,7 @@ async def test_without_a_file_output_is_still_there_to_be_read():
     async with a_store(None) as store:
         sink = store.sink(app, 0, OUT)
         assert not sink.whole_lines
-        assert sink.place() == (0, 0)
+        assert sink.place(NOON) == (0, 0)
         sink.write(b"one\ntwo\npar", NOON)
 
         assert texts(found(store, app)) == ["one", "two", "par"]

@@ -2,10 +2,7 @@
 
 import os
 import random
-import signal
 import threading
-import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,14 +10,12 @@ import pytest
 import trio
 
 from oxtrio.logs.sink import Sink
-from oxtrio.logs.store import LogStore, open_store
+from oxtrio.logs.store import open_store
 from oxtrio.model.log import Stream
-from oxtrio.model.spec import LogSpec
 from oxtrio.process.output import Output, Progress, Tail, reading
 from oxtrio.system.fifo import CHUNK, LARGEST, Pipe, Scratch
-from oxtrio.system.mark import Mark
-from tests.engine import an_app, eventually
-from tests.process.recovery import Found, read_mark, recover
+from oxtrio.system.mark import Mark, Phase
+from tests.engine import an_app
 
 
 class Full(Sink):
@@ -28,14 +23,18 @@ class Full(Sink):
 
     def __init__(self) -> None:
         self.whole_lines = True
+        self.inside_line = False
         self.full = True
         self.got = b""
         self.freed = trio.lowlevel.ParkingLot()
 
-    def place(self) -> tuple[int, int]:
+    def place(self, at: float) -> tuple[int, int]:
         return 7, len(self.got)
 
-    def write(self, data: bytes, at: float) -> bool:
+    def formed(self, data: bytes, at: float) -> bytes:
+        return data
+
+    def append(self, data: bytes, at: float) -> bool:
         if not self.full:
             self.got += data
         return not self.full
@@ -221,45 +220,70 @@ async def test_cancelling_the_reading_keeps_what_was_not_written(output_of: Make
     assert output.pipe.peek() == b"one\n"
 
 
-async def test_the_mark_is_set_for_as_long_as_a_chunk_is_under_way(
-    tmp_path: Path, output_of: Make
+def found(path: Path) -> Mark:
+    """The mark at *path* as the next reader has it."""
+    return Mark.reopen(str(path), LARGEST)
+
+
+async def test_the_mark_says_where_a_chunk_is_on_its_way(
+    tmp_path: Path, output_of: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Found] = []
+    """A partial line too: a reader that is killed must not leave it in two places, or in none."""
+    path = tmp_path / "run0.out.mark"
+    seen: list[tuple[str, Phase, int, int, bytes, bool]] = []
+
+    def look(when: str) -> None:
+        mark = found(path)
+        move = mark.move
+        seen.append((when, mark.phase, move.offset, move.written, mark.carry, mark.is_consumed))
+        mark.close()
 
     class Watching(Full):
-        def write(self, data: bytes, at: float) -> bool:
-            seen.append(read_mark(tmp_path / "run0.out.mark"))
+        def append(self, data: bytes, at: float) -> bool:
+            look("in the log")
             self.got += data
             return True
 
     output = output_of(Watching())
-    say(output, b"one\ntwo\nthr")
-    move_all(output)
+    consume = output.pipe.consume
 
-    assert seen == [Found(1, 7, 0, 8, 11, b"")]
-    assert read_mark(tmp_path / "run0.out.mark") == Found(0, 7, 0, 8, 11, b"thr")
+    def watch(count: int, witness: memoryview | None = None) -> None:
+        look("out of the pipe")
+        consume(count, witness)
+        look("it is")
+
+    monkeypatch.setattr(output.pipe, "consume", watch)
+    for piece in (b"one\ntwo\nthr", b"ee"):
+        say(output, piece)
+        move_all(output)
+    look("all done")
+
+    assert seen == [
+        ("in the log", Phase.WRITING, 0, 8, b"", False),
+        ("out of the pipe", Phase.WRITTEN, 0, 8, b"thr", False),
+        ("it is", Phase.WRITTEN, 0, 8, b"thr", True),
+        ("out of the pipe", Phase.WRITTEN, 0, 0, b"three", False),
+        ("it is", Phase.WRITTEN, 0, 0, b"three", True),
+        ("all done", Phase.IDLE, 0, 0, b"three", True),
+    ]
 
 
-async def test_a_partial_line_is_marked_until_it_has_left_the_pipe(
-    tmp_path: Path, output_of: Make, monkeypatch: pytest.MonkeyPatch
+async def test_what_could_not_be_written_leaves_the_mark_as_it_was(
+    tmp_path: Path, output_of: Make
 ) -> None:
-    """Or a reader that is killed there leaves it twice: in the pipe and beside it."""
-    seen: list[Found] = []
     sink = Full()
     sink.full = False
     output = output_of(sink)
-    consume = output.pipe.consume
-
-    def watch(count: int) -> None:
-        seen.append(read_mark(tmp_path / "run0.out.mark"))
-        consume(count)
-
-    monkeypatch.setattr(output.pipe, "consume", watch)
-    say(output, b"thr")
+    say(output, b"half a")
     move_all(output)
+    sink.full = True
+    say(output, b" line\nand")
 
-    assert seen == [Found(2, 7, 0, 0, 3, b"thr")]
-    assert recover(b"", b"thr", seen[0]) == recover(b"", b"", seen[0]) == b"thr"
+    assert output.move() is Progress.NO_ROOM
+
+    mark = found(tmp_path / "run0.out.mark")
+    assert (mark.phase, mark.carry) == (Phase.IDLE, b"half a")
+    mark.close()
 
 
 def test_the_tail_remembers_the_last_and_forgets_the_rest() -> None:
@@ -278,76 +302,6 @@ def test_a_tail_of_strange_bytes_can_be_shown() -> None:
     tail.add(b"\xff\xfe\n\n\n  \nok\n")
 
     assert tail.lines(5) == ("\ufffd\ufffd", "ok")
-
-
-# A reader as a process of its own, killed at any moment.
-
-
-def _read_for_ever(output: Output, ready: Path) -> None:
-    # Its own, as every supervisor has: one that dies between tee and read leaves bytes in it.
-    output.pipe._scratch = Scratch()
-    ready.touch()
-    while True:
-        if output.move() is Progress.NOTHING_WAITING:
-            time.sleep(0.0001)
-
-
-def _fork(work: Callable[[], object]) -> int:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # threads of Trio, idle by now
-        pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        finally:
-            os._exit(1)
-    return pid
-
-
-def _lines(seed: int, count: int) -> bytes:
-    chance = random.Random(seed)
-    return b"".join(b"%d %s\n" % (n, b"x" * chance.randrange(120)) for n in range(count))
-
-
-def _write_in_pieces(descriptor: int, data: bytes, seed: int) -> None:
-    chance = random.Random(seed)
-    while data:
-        data = data[os.write(descriptor, data[: chance.randint(1, 5000)]) :]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("shared", [True, False], ids=["whole lines", "as it comes"])
-async def test_a_reader_that_is_killed_at_any_moment_loses_nothing_and_leaves_nothing_twice(
-    tmp_path: Path, scratch: Scratch, shared: bool
-) -> None:
-    chance = random.Random()
-    logs = LogSpec() if shared else LogSpec(error_file=str(tmp_path / "err.log"))
-    for number in range(25):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        sink = LogStore(str(folder), print).sink(an_app("a", "x", logs=logs), 0, Stream.STDOUT)
-        path = str(folder / "out")
-        pipe = Pipe(path, scratch)
-        output = Output(pipe, sink, Mark(f"{path}.mark", LARGEST), Tail(), None)
-        sent = _lines(number, 4000)
-
-        reader = _fork(lambda: _read_for_ever(output, folder / "ready"))  # noqa: B023
-        await eventually((folder / "ready").exists)
-        writer = threading.Thread(target=_write_in_pieces, args=(pipe.writing, sent, number))
-        writer.start()
-        await trio.sleep(chance.uniform(0, 0.03))
-        os.kill(reader, signal.SIGKILL)
-        os.waitpid(reader, 0)  # noqa: ASYNC222
-
-        log, mark = (folder / "a.log").read_bytes(), read_mark(Path(f"{path}.mark"))
-        rest = b""
-        while writer.is_alive() or pipe.peek():
-            rest += (data := pipe.peek())
-            pipe.consume(len(data))
-        assert recover(log, rest, mark) == sent, mark
-        output.close()
-        if sink.file is not None:
-            sink.file.close()
 
 
 def test_the_pipe_is_read_in_pieces_of_its_own_size(output_of: Make) -> None:

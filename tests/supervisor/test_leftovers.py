@@ -135,7 +135,6 @@ async def test_another_process_with_the_same_pid_is_left_alone(
         {"pid": "1"},
         {"run_id": 7},
         {"name": None},
-        {"more": 1},
     ],
     ids=str,
 )

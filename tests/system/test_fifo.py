@@ -107,7 +107,7 @@ def test_the_writer_lives_and_is_heard_when_the_reader_comes_back(
     )
     assert writer.stdin is not None
     pipe.spawned()
-    os.close(pipe._reading)  # the reader is gone, and nothing is said about it
+    os.close(pipe.reading)  # the reader is gone, and nothing is said about it
     writer.stdin.write(b"\n")
     writer.stdin.flush()
     again = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -118,7 +118,7 @@ def test_the_writer_lives_and_is_heard_when_the_reader_comes_back(
 
     assert got == b"first\nsecond\n"
     assert writer.returncode == 0
-    pipe._reading = again
+    pipe.reading = again
     pipe.close()
 
 
@@ -198,3 +198,109 @@ def test_a_pipe_that_cannot_be_opened_leaves_nothing(
             Pipe(str(tmp_path / "out"), scratch)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_byte_that_is_taken_out_is_the_witness_of_all(pipe: Pipe) -> None:
+    page = bytearray(b"?")
+    os.write(pipe.writing, b"one two")
+
+    pipe.consume(4, memoryview(page))
+
+    assert (bytes(page), pipe.peek(), pipe.waiting) == (b" ", b"two", 3)
+    pipe.consume(1, memoryview(page))
+    assert (bytes(page), pipe.waiting) == (b"t", 2)
+
+
+def test_a_megabyte_is_taken_out_whole(pipe: Pipe) -> None:
+    page = bytearray(b"?")
+    os.set_blocking(pipe.writing, False)
+    os.write(pipe.writing, b"x" * CHUNK)
+    pipe.peek()
+    while pipe.waiting < LARGEST:
+        os.write(pipe.writing, b"y" * CHUNK)
+
+    pipe.consume(LARGEST, memoryview(page))
+
+    assert (bytes(page), pipe.waiting) == (b"y", 0)
+
+
+def test_nothing_is_taken_where_nothing_is(pipe: Pipe) -> None:
+    pipe.consume(5)
+
+    os.write(pipe.writing, b"later")
+    assert pipe.peek() == b"later"
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "anonymous"])
+async def test_a_descriptor_keeps_what_was_said_when_both_ends_are_gone(
+    tmp_path: Path, scratch: Scratch, named: bool
+) -> None:
+    path = str(tmp_path / "out") if named else None
+    pipe = Pipe(path, scratch)
+    kept = os.dup(pipe.reading)
+    await trio.run_process(["/bin/echo", "last words"], stdout=pipe.writing)
+    pipe.spawned()
+    os.close(pipe.reading)
+    if pipe.writing >= 0:
+        os.close(pipe.writing)
+
+    again = Pipe.reopen(path, scratch, kept)
+
+    assert again.peek() == b"last words\n"
+    again.consume(11)
+    with trio.move_on_after(0.02) as patience:
+        await again.wait_readable()
+    assert patience.cancelled_caught, "and it never reads as closed"
+    again.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_by_its_name_the_pipe_of_a_run_that_lives_is_found(
+    tmp_path: Path, scratch: Scratch
+) -> None:
+    path = str(tmp_path / "out")
+    pipe = Pipe(path, scratch)
+    os.write(pipe.writing, b"one ")
+    os.close(pipe.reading)
+
+    again = Pipe.reopen(path, scratch)
+
+    os.write(pipe.writing, b"two")
+    assert again.peek() == b"one two"
+    os.close(pipe.writing)
+    again.spawned()
+    again.close()
+
+
+def test_a_pipe_that_has_grown_counts_on(tmp_path: Path, scratch: Scratch) -> None:
+    pipe = Pipe(str(tmp_path / "out"), scratch)
+    os.set_blocking(pipe.writing, False)
+    os.write(pipe.writing, b"x" * LARGEST)
+    pipe.peek()
+    other = Scratch()
+
+    again = Pipe.reopen(None, other, os.dup(pipe.reading))
+
+    assert other._grown == scratch._grown == LARGEST - CHUNK
+    again.close()
+    assert other._grown == 0
+    other.close()
+    pipe.close()
+
+
+@pytest.mark.parametrize("what", ["nothing", "a file", "a link", "a kept file"])
+def test_what_is_no_pipe_is_refused(tmp_path: Path, scratch: Scratch, what: str) -> None:
+    path, kept = tmp_path / "out", None
+    if what == "a file":
+        path.touch()
+    elif what == "a link":
+        os.mkfifo(tmp_path / "other")
+        path.symlink_to(tmp_path / "other")
+    elif what == "a kept file":
+        kept = os.open(path, os.O_RDWR | os.O_CREAT)
+    before = descriptors()
+
+    with pytest.raises(OSError, match=r"No such file|not a pipe|symbolic links"):
+        Pipe.reopen(str(path), scratch, kept)
+
+    assert descriptors() == before - (kept is not None)

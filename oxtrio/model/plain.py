@@ -2,13 +2,14 @@
 
 For every type one function that writes it and one that reads it are made, once: `logs` and
 `status` turn thousands of values. Reading is *strict* for what clients send (an unknown field
-is a mistake, and named) and tolerant for what a supervisor answers (it may be newer).
+is a mistake, and named) and tolerant for what another version has written: a supervisor that
+answers, or one that was here before.
 """
 
 import types
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from functools import cache
 from math import isfinite
 from typing import NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -82,25 +83,60 @@ def _writer(hint: object) -> Turn:
     if hint == PAIRS:
         return cast("Turn", dict)
     if get_origin(hint) in (Union, types.UnionType):
-        write = _writer(_only(hint))
-        return lambda value: None if value is None else write(value)
+        return _union_writer(hint)
     if get_origin(hint) is tuple:
-        write = _writer(get_args(hint)[0])
-        return lambda value: [write(item) for item in cast("tuple[object, ...]", value)]
+        return _array_writer(hint)
     if is_dataclass(hint):
         parts = [(field.name, _writer(kind)) for field, kind in fields_of(cast("type", hint))]
         return lambda value: {name: write(getattr(value, name)) for name, write in parts}
-    return str if issubclass(cast("type", hint), StrEnum) else _unchanged
+    kind = cast("type", hint)
+    if kind is float or issubclass(kind, StrEnum):
+        # A whole number too is one with a fraction, and the same when it comes back.
+        return float if kind is float else str
+    # Other enumerations by name: the number of a signal is not the same everywhere.
+    return (lambda value: cast("Enum", value).name) if issubclass(kind, Enum) else _unchanged
+
+
+def _union_writer(union: object) -> Turn:
+    writers = {kind: _writer(option) for kind, option in _options(union).items()}
+    if len(writers) == 1:
+        [write] = writers.values()
+        return lambda value: None if value is None else write(value)
+    return lambda value: None if value is None else writers[_kind_of(type(value))](value)
+
+
+def _array_writer(hint: object) -> Turn:
+    kinds = get_args(hint)
+    if kinds[1:] == (Ellipsis,):
+        write = _writer(kinds[0])
+        return lambda value: [write(item) for item in cast("tuple[object, ...]", value)]
+    writers = [_writer(kind) for kind in kinds]
+
+    def write_all(value: object) -> object:
+        items = zip(writers, cast("tuple[object, ...]", value), strict=True)
+        return [write(item) for write, item in items]
+
+    return write_all
 
 
 def _unchanged(value: object) -> object:
     return value
 
 
-def _only(union: object) -> object:
-    """The type in `X | None`, the one kind of union that messages have."""
-    [only] = (option for option in get_args(union) if option is not types.NoneType)
-    return only
+def _options(union: object) -> dict[type, object]:
+    """The types that *union* is made of but for None, each under what it is in plain data."""
+    options = [option for option in get_args(union) if option is not types.NoneType]
+    return {_kind_of(option): option for option in options}
+
+
+def _kind_of(hint: object) -> type:
+    """What a value of type *hint* is in plain data, as far as unions have to tell."""
+    if hint is tuple or get_origin(hint) is tuple:
+        return dict if hint == PAIRS else list
+    if is_dataclass(hint):
+        return dict
+    kind = cast("type", hint)
+    return str if issubclass(kind, Enum) else kind
 
 
 def from_plain(cls: type[T], data: object, *, strict: bool) -> T:
@@ -119,13 +155,23 @@ def _reader(hint: object, strict: bool) -> Turn:
     if hint == PAIRS:
         return _read_pairs
     if get_origin(hint) in (Union, types.UnionType):
-        read = _reader(_only(hint), strict)
-        return lambda data: None if data is None else read(data)
+        return _union_reader(hint, strict)
     if get_origin(hint) is tuple:
-        return _array_reader(_reader(get_args(hint)[0], strict))
+        kinds = get_args(hint)
+        if kinds[1:] == (Ellipsis,):
+            return _array_reader(_reader(kinds[0], strict))
+        return _row_reader([_reader(kind, strict) for kind in kinds])
     if is_dataclass(hint):
         return _object_reader(cast("type", hint), strict)
     return _scalar_reader(cast("type", hint))
+
+
+def _union_reader(union: object, strict: bool) -> Turn:
+    readers = {kind: _reader(option, strict) for kind, option in _options(union).items()}
+    first = next(iter(readers.values()))
+    if types.NoneType not in get_args(union):
+        return lambda data: readers.get(type(data), first)(data)
+    return lambda data: None if data is None else readers.get(type(data), first)(data)
 
 
 def _array_reader(read: Turn) -> Turn:
@@ -140,6 +186,16 @@ def _array_reader(read: Turn) -> Turn:
         return tuple(done)
 
     return read_array
+
+
+def _row_reader(readers: list[Turn]) -> Turn:
+    def read_row(data: object) -> object:
+        items = _expect(list, data)
+        if len(items) != len(readers):
+            raise _Mismatch(f"must have {len(readers)} entries, has {len(items)}")
+        return tuple(read(item) for read, item in zip(readers, items, strict=True))
+
+    return read_row
 
 
 def _object_reader(cls: type, strict: bool) -> Turn:
@@ -178,6 +234,8 @@ def _read_pairs(data: object) -> object:
 def _scalar_reader(kind: type) -> Turn:
     if issubclass(kind, StrEnum):
         return lambda data: _read_choice(kind, data)
+    if issubclass(kind, Enum):
+        return lambda data: _read_name(kind, data)
     if kind is float:
         return _read_float
     return lambda data: data if type(data) is kind else _mistake(kind, data)
@@ -188,6 +246,13 @@ def _read_choice(kind: type[StrEnum], data: object) -> object:
         return kind(_expect(str, data))
     except ValueError:
         raise _Mismatch(f"is {str(data)[:LONGEST]!r}, expected one of {', '.join(kind)}") from None
+
+
+def _read_name(kind: type[Enum], data: object) -> object:
+    name = _expect(str, data)
+    if name not in kind.__members__:
+        raise _Mismatch(f"is {name[:LONGEST]!r}, which is no {kind.__name__}")
+    return kind[name]
 
 
 def _read_float(data: object) -> object:

@@ -1,12 +1,18 @@
+"""Frozen dataclasses as plain data, and back."""
+
+import json
 from dataclasses import dataclass
+from enum import Enum
+from signal import Signals
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oxtrio.control.codec import from_plain, to_plain
+from oxtrio.model.plain import from_plain, to_plain
 from oxtrio.errors import ProtocolError
 from oxtrio.model.order import Failure, Order, Report, Step, SupervisorStatus, Until, Verb, Why
+from oxtrio.model.spec import AppSpec, Condition, Config, StopSpec
 from oxtrio.model.status import Event, InstanceStatus, LastExit
 
 EVERYTHING = (Order, Step, Report, Failure, Why, InstanceStatus, LastExit, Event, SupervisorStatus)
@@ -23,6 +29,82 @@ def test_everything_comes_back_as_it_went(cls: type, data: st.DataObject):
 
     assert from_plain(cls, to_plain(value), strict=True) == value
     assert from_plain(cls, to_plain(value, sparse=True), strict=True) == value
+
+
+@pytest.mark.parametrize("cls", [AppSpec, Config], ids=lambda cls: cls.__name__)
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_every_spec_comes_back_from_json_as_it_went(cls: type, data: st.DataObject):
+    """Enumerations, signals, tuples of fixed and any length, unions, and all that is nested."""
+    finite = st.floats(allow_nan=False, allow_infinity=False)
+    names = st.dictionaries(st.text(), st.text()).map(lambda table: tuple(table.items()))
+    st.register_type_strategy(float, finite)
+    st.register_type_strategy(AppSpec, lambda _: _random_spec(names))
+    value = data.draw(st.from_type(cls))
+
+    for sparse in (False, True):
+        text = json.dumps(to_plain(value, sparse=sparse))
+        assert from_plain(cls, json.loads(text), strict=True) == value
+
+
+def _random_spec(env: st.SearchStrategy[object]) -> st.SearchStrategy[AppSpec]:
+    optional = {name: ... for name in AppSpec.__slots__ if name not in ("env", "same_runs")}
+    return st.builds(AppSpec, env=env, **optional)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"command": 7}, "appspec.command must be a string, is an integer"),
+        ({"command": ["a", 7]}, r"appspec.command\[1\] must be a string"),
+        ({"inherit_env": "yes"}, "appspec.inherit_env must be true or false, is a string"),
+        ({"depends_on": [["db"]]}, r"appspec.depends_on\[0\] must have 2 entries, has 1"),
+        ({"stop": {"signal": "SIGWHAT"}}, "appspec.stop.signal is 'SIGWHAT', which is no Signals"),
+        ({"stop": {"signal": 15}}, "appspec.stop.signal must be a string, is an integer"),
+        ({"health": []}, "appspec.health must be an object, is an array"),
+    ],
+    ids=str,
+)
+def test_a_spec_that_is_none_is_refused(changes: dict[str, object], complaint: str):
+    plain = {"name": "a", "command": "x", "working_dir": "/"} | changes
+
+    with pytest.raises(ProtocolError, match=f"^{complaint}"):
+        from_plain(AppSpec, plain, strict=False)
+
+
+def test_what_a_spec_becomes_can_be_read_by_a_person():
+    spec = AppSpec(
+        name="api",
+        command=("a", "b"),
+        working_dir="/",
+        stop=StopSpec(signal=Signals.SIGINT),
+        depends_on=(("db", Condition.READY), ("q", None)),
+        inherit_env=False,
+    )
+
+    plain = to_plain(spec, sparse=True)
+
+    assert isinstance(plain, dict)
+    assert plain["command"] == ["a", "b"]
+    assert plain["stop"] == {"signal": "SIGINT", "to_group": False, "timeout": 10.0}
+    assert plain["depends_on"] == [["db", "ready"], ["q", None]]
+    assert plain["inherit_env"] is False
+    assert "env" not in plain
+
+
+def test_a_plain_enumeration_goes_by_its_names():
+    class Colour(Enum):
+        RED = 1
+
+    @dataclass(frozen=True)
+    class Thing:
+        colour: Colour | None
+        size: tuple[int, str] = (1, "m")
+
+    thing = Thing(Colour.RED)
+
+    assert to_plain(thing) == {"colour": "RED", "size": [1, "m"]}
+    assert from_plain(Thing, to_plain(thing), strict=True) == thing
 
 
 def test_what_has_its_default_is_not_said_to_a_supervisor_that_may_be_older():
