@@ -93,9 +93,9 @@ class Place:
     async def connect(self, host: str, port: int, pids: Pids) -> trio.SocketStream | None:
         """A connection to the run that listens here, one of whose processes are *pids*.
 
-        None where a client of *host* and *port* on this machine would not come here. Raises
-        `OSError`, also when another run was faster on a socket that they share. Cancelling
-        closes it.
+        None where a client of *host* and *port* on this machine would not come here. On a socket
+        that runs share it tries until one of *pids* was the first to accept; the caller brings
+        the timeout. Raises `OSError`. Cancelling closes it.
         """
         here = (each for each in self._slots if is_at(each.group.listen, host, port))
         return await self._connect(next(here, None), pids)
@@ -108,14 +108,19 @@ class Place:
     async def _connect(self, address: _Address | None, pids: Pids) -> trio.SocketStream | None:
         if address is None:
             return None
-        stream = await self._slots[address].connect()
-        if not address.group.steered:
+        slot = self._slots[address]
+        if address.group.steered:
+            return await slot.connect()
+        while True:
+            stream = await slot.connect()
             try:
-                await self._slots[address].wait_accepted(stream, pids)
+                await slot.wait_accepted(stream, pids)
+                return stream
+            except ConnectionAbortedError:
+                await trio.aclose_forcefully(stream)  # what another one says of itself is no answer
             except BaseException:
                 await trio.aclose_forcefully(stream)
                 raise
-        return stream
 
     def move(self, turn: Turn) -> None:
         """Take another turn, from this instant. LEAVING is final."""
@@ -234,4 +239,3 @@ def open_sockets(*, steered: bool) -> Sockets:
         return await open_group(listen, steered=steered)
 
     return Sockets(open_)
-

@@ -19,7 +19,11 @@ SERVERS = {
 }
 PATIENCE = 4
 LATE = f"not ready within {PATIENCE} s; last health answer: "
-RELEASES = {"exits": "RuntimeError: this release does not even load", "unhealthy": f"{LATE}503 ", "silent": f"{LATE}timed out"}
+RELEASES = {
+    "exits": "RuntimeError: this release does not even load",
+    "unhealthy": f"{LATE}503 ",
+    "silent": f"{LATE}timed out",
+}
 LAST_WORDS = {
     "exits": "RuntimeError: this release does not even load",
     "unhealthy": "GET /health.* 503|Booting worker",
@@ -42,14 +46,12 @@ class Tried:
 def tried() -> Iterator[dict[str, Tried]]:
     """All of them at once: they wait for most of the time, and so do their clients here."""
     with project() as ox:
-        names = {
-            f"{server}-{release}": release for server in SERVERS for release in RELEASES
-        }
+        names = {f"{server}-{release}": release for server in SERVERS for release in RELEASES}
         sites = {name: Site(ox, name, SERVERS[name.partition("-")[0]]) for name in names}
         more = f"ready_timeout_secs = {PATIENCE}", "stop_timeout_ms = 500"
         ox.up("".join(each.oxfile(*more, health="timeout_secs = 1") for each in sites.values()))
         before = ox.rows()
-        loads = {name: site.load(pause=0.01) for name, site in sites.items()}
+        loads = {name: site.load(pause=0.05) for name, site in sites.items()}
         try:
             for name, site in sites.items():
                 loads[name].wait_answers(5)
