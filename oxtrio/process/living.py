@@ -121,7 +121,7 @@ class Living:
         life.run = run
         if life.beside:
             life.tell(f"spawned pid {run.main_pid}", run.main_pid)
-            standing.happened(Happening.NEWCOMER, "")
+            standing.happened(Happening.NEWCOMER, f"newcomer started (pid {run.main_pid})")
             return
         standing.started_at = time.time()
         standing.happened(Happening.SPAWNED, life.cause if standing.restarts == 0 else "")
@@ -152,7 +152,7 @@ class Living:
             past = replace(past_of(ended, run), spec=life.spec)
             life.rejected = standing.rejected = past
             standing.newcomer = None
-            standing.happened(Happening.REJECTED, past.why)
+            standing.happened(Happening.REJECTED, f"newcomer failed: {past.why}")
             life.settle(Outcome.FAILED, past.why, hint)
             if life.otherwise is not None:
                 life.otherwise()

@@ -80,7 +80,7 @@ class Voice:
                 overdue = self._deadlines.overdue(trio.current_time())
                 if overdue is not None and not run.paused:
                     run.fail(overdue)
-                    return
+                    break
                 if overdue is not None:
                     await self._excuse()
 

@@ -6,7 +6,7 @@ import re
 import signal
 import socket
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -386,5 +386,9 @@ def _listeners(port: int) -> list[int]:
 
 
 def _has(pid: int, inode: int) -> bool:
-    links = [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]
+    """Whether it has that socket."""
+    links = set()
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # closed since it was listed
+            links.add(os.readlink(each))
     return f"socket:[{inode}]" in links

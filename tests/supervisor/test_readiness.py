@@ -138,10 +138,9 @@ async def test_one_that_never_says_so_has_failed_after_its_start_period(tmp_path
 
 
 async def test_one_that_asks_for_more_time_gets_it(tmp_path: Path) -> None:
-    patient = replace(NOTIFY, period=0.3)
-    async with engine(
-        tmp_path, says("--extend", "20", "--ready-after", "1", ready=patient)
-    ) as here:
+    patient = replace(NOTIFY, period=3.0)
+    app = says("--extend", "20000", "--ready-after", "3.5", ready=patient)
+    async with engine(tmp_path, app, deadline=2 * DEADLINE) as here:
         await here.start()
 
         assert here.status("a").restarts == 0
@@ -432,9 +431,9 @@ async def test_one_without_an_address_overlaps_where_it_says_when_it_is_ready(
 
 @pytest.mark.parametrize("way", ["notify", "log line"])
 async def test_a_newcomer_that_does_not_say_so_is_rejected(tmp_path: Path, way: str) -> None:
-    ready = replace(NOTIFY if way == "notify" else LINE, period=0.4)
-    words = ("--ready-after", "0", "--log-after", "0")
-    async with engine(tmp_path, says(*words, ready=ready)) as here:
+    wanted = NOTIFY if way == "notify" else LINE
+    words, ready = ("--ready-after", "0", "--log-after", "0"), replace(wanted, period=0.4)
+    async with engine(tmp_path, says(*words, ready=wanted)) as here:
         await here.start()
         pid = here.pid("a")
         report = await reload(here, says(ready=ready))
