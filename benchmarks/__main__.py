@@ -47,10 +47,11 @@ oxtrio beside other supervisors, and beside the least that the machine allows, a
 Written by `python -m benchmarks --markdown > docs/benchmarks.md`; to see the tables on a terminal:
 `make bench`, some of them sooner: `make bench ARGS="respawn stop --quick"`.
 
-The figures are medians of three or five rounds in which the sides take turns; crashes and idleness
-are measured in one long round. The apps and what measures them share the few CPUs named below: read
-the ratios, and those as orders of magnitude. Where the load average is not near 0, others used the
-CPUs at the same time: times are longer, and worst cases much worse, than on a machine of one's own.
+The figures are medians of several rounds in which the sides take turns; what happens to web apps,
+crashes and idleness are measured in one long round. The apps and what measures them share the few
+CPUs named below: read the ratios, and those as orders of magnitude. Where the load average is not
+near 0, others used the CPUs at the same time: times are longer, and worst cases much worse, than on
+a machine of one's own.
 """
 
 

@@ -31,8 +31,8 @@ def measure(bench: Bench) -> Table:
         "Crash under load",
         f"kill -9 of the whole process group of a server, {kills} times, while eight clients ask "
         "at full speed. A client that failed waits 10 ms. Lost: requests that had been sent, "
-        "of at most eight at each kill; raced closes are among them. Ratio of the times: until "
-        "the first right answer to a request that began after the kill.",
+        "of at most eight at each kill; raced closes are among them. First answer: from the kill "
+        "to the first right answer to a request that began after it.",
     )
     servers = SERVERS[::2] if bench.quick else SERVERS
     for server, (manner, keep) in product(servers, MANNERS.items()):

@@ -3,34 +3,41 @@
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 from benchmarks import wrk
 from benchmarks.bench import Bench
 from benchmarks.failure import Failed
+from benchmarks.listeners import is_held
 from benchmarks.load import start
 from benchmarks.peers.alone import Alone
 from benchmarks.peers.oxtrio import Oxtrio
+from benchmarks.processes import cpu_seconds
 from benchmarks.rounds import OURS, compare
 from benchmarks.table import Table
 from benchmarks.value import Value, duration
 from benchmarks.webapp import MANNERS, SERVERS, Site, serving
 
+QUIET = replace(SERVERS[0], argv=(*SERVERS[0].argv, "--no-access-log"))
+
 
 def measure(bench: Bench) -> Table:
-    seconds, rounds = (2, 2) if bench.quick else (5, 7)
+    seconds, rounds = (1, 5) if bench.quick else (2, 15)
     table = Table(
         "A held socket",
-        f"uvicorn as in the articles, eight clients at full speed by {_by_what()}, {rounds} rounds "
-        f"of {seconds} s in each of which the sides take turns while the others are idle. By hand, "
-        "its output goes straight into a file; oxtrio reads it from a pipe, also where it does not "
-        "hold the socket (`hold_port = false`). Ratio: oxtrio / beside.",
+        "uvicorn as in the articles, but without its access log, so that it is about the socket; "
+        f"eight clients at full speed by {_by_what()}, {rounds} rounds of {seconds} s in each of "
+        "which the sides take turns while the others are idle. Not held: by oxtrio, with "
+        "`hold_port = false`. CPU: of the server, which depends least on what else the machine "
+        "does. Ratio: oxtrio / beside.",
     )
     peers = {OURS: bench.ours, "not held": Oxtrio(holds=False), "by hand": Alone()}
     with ExitStack() as stack:
-        sites = {
-            name: stack.enter_context(serving(peer, SERVERS[0])) for name, peer in peers.items()
-        }
+        sites = {name: stack.enter_context(serving(peer, QUIET)) for name, peer in peers.items()}
+        for name, site in sites.items():
+            if is_held(site) != (name == OURS):
+                raise Failed(f"{name}: the socket is {'held' if name != OURS else 'not held'}")
         compare(
             table, rounds, {name: partial(_drive, site, seconds) for name, site in sites.items()}
         )
@@ -44,10 +51,13 @@ def _by_what() -> str:
 def _drive(site: Site, seconds: float) -> Mapping[str, Value]:
     found: dict[str, Value] = {}
     for manner, keep in MANNERS.items():
+        before = cpu_seconds(site.processes())
         rate, p50, p99 = _speed(site, keep, seconds)
+        cpu = cpu_seconds(site.processes()) - before
         found[f"{manner}, rate"] = Value(rate, "/s")
         found[f"{manner}, p50"] = duration(p50)
         found[f"{manner}, p99"] = duration(p99)
+        found[f"{manner}, CPU of 1,000"] = duration(1000 * cpu / (rate * seconds))
     return found
 
 

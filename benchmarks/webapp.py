@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import random
 import shutil
 import socket
@@ -17,6 +18,7 @@ from benchmarks.failure import Failed
 from benchmarks.load import LoadSpec
 from benchmarks.peers.alone import Alone
 from benchmarks.peers.peer import Peer
+from benchmarks.processes import descendants
 from benchmarks.rounds import OURS
 from benchmarks.session import Session, session
 from benchmarks.workload import PROGRAMS, App
@@ -95,6 +97,14 @@ class Site:
             return said["release"], said["pid"]
         connection.close()
         return None
+
+    def processes(self) -> list[int]:
+        """The process group of who answers. Raises `Failed` where nobody does."""
+        answers = self.who()
+        if answers is None:
+            raise Failed("nobody answers")
+        group = os.getpgid(answers[1])
+        return [pid for pid in descendants() if os.getpgid(pid) == group]
 
     def wait_release(self, name: str, within: float = 60) -> bool:
         """Whether the release *name*, and no other any more, answers within that time."""

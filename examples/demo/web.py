@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import sqlite3
 import threading
 import time
@@ -97,12 +98,22 @@ def command() -> str:
     return shlex.join([program, "-c", oxfile])
 
 
+def open_server() -> ThreadingHTTPServer:
+    """On the socket that oxtrio holds (`listen` in the oxfile), or by hand on one of its own."""
+    held = os.environ.get("LISTEN_PID") == str(os.getpid())
+    server = ThreadingHTTPServer(("127.0.0.1", PORT), Counter, bind_and_activate=not held)
+    if held:
+        server.socket.close()
+        server.socket = socket.socket(fileno=3)  # the first of LISTEN_FDS
+    return server
+
+
 def main() -> None:
     closing = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: closing.set())
 
-    with ThreadingHTTPServer(("127.0.0.1", PORT), Counter) as server:
+    with open_server() as server:
         server.daemon_threads = False  # leaving the block waits for requests in progress
         threading.Thread(target=server.serve_forever).start()
         print(f"open for coffee at http://127.0.0.1:{PORT}")

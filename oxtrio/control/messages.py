@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import NoReturn, TypeVar
 
-from oxtrio.model.plain import from_plain, to_plain
 from oxtrio.control.wire import (
     ErrorObject,
     LogRecord,
@@ -22,6 +21,7 @@ from oxtrio.control.wire import (
 from oxtrio.errors import OxtrioError, ProtocolError
 from oxtrio.model.log import LogLine, Skipped
 from oxtrio.model.order import Report, Step
+from oxtrio.model.plain import from_plain, to_plain
 from oxtrio.model.status import Event
 
 T = TypeVar("T")

@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Union, get_args, get_origin
 
 from oxtrio import __version__
-from oxtrio.model.plain import PAIRS, fields_of, is_required
 from oxtrio.control.outbox import NDJSON, SERVER_SENT_EVENTS
 from oxtrio.control.replies import ErrorReply
 from oxtrio.control.route import Parameter, Route
 from oxtrio.model.order import Report
+from oxtrio.model.plain import PAIRS, fields_of, is_required
 
 Plain = dict[str, object]
 

@@ -63,8 +63,17 @@ def _held(
         listens=listens,
         port=spec.port,
         env=env,
-        listen_fds=True,
+        listen_fds=not _counts_twice(with_numbers),
     )
+
+
+def _counts_twice(command: Command) -> bool:
+    """Whether it is a gunicorn that is told by `fd://3`: it would take LISTEN_FDS as well.
+
+    It then opens the descriptor twice, and dies of that (27.0).
+    """
+    text = command if isinstance(command, str) else " ".join(command)
+    return "gunicorn" in text and "fd://" in text
 
 
 def _taking(spec: AppSpec, server: Takes) -> Serving:

@@ -1,6 +1,7 @@
 """One numbered copy of an app: what is wanted of it, and the lives that follow from that."""
 
 import random
+from collections.abc import Callable
 from functools import partial
 
 import trio
@@ -35,6 +36,8 @@ class Instance(Standing):
         self._around = around
         self._hold = hold
         self._retired = False
+        self.report: Callable[[str, BaseException], None] = _ignore
+        """Takes a bug that has ended a life beside the one in front, and nothing else."""
         self._living: dict[Life, Living] = {}
         """All lives of which anything is left."""
         self._fallen: Life | None = None
@@ -79,7 +82,7 @@ class Instance(Standing):
 
         Where that fails, what runs has never noticed. Only for what `can_be_succeeded`.
         """
-        life.beside, life.predecessor = True, self.life
+        life.beside = True
         self.newcomer = life
         self._woken.unpark_all()
         return life
@@ -232,20 +235,21 @@ class Instance(Standing):
                 await self._living[life].go_on(lambda: self.prepare(life, self.spec), self._hold)
             life.settle(Outcome.CANCELLED, self.reason)
             await self._wait_unstuck(life)
-            if life.predecessor is not None and self.life is life:
-                await life.predecessor.over.wait()
-        except Exception:
-            self._fallen = life  # whoever survives this calls `revive`
-            raise
+            if self.life is life:
+                await self._wait_others()
+        except Exception as bug:
+            life.settle(Outcome.FAILED, "internal error")
+            if self.life is life:
+                self._fallen = life  # whoever survives this calls `revive`
+                raise
+            self.report(f"a life of {self.name} beside the one in front failed", bug)
         finally:
             self._end(life)
 
     def _end(self, life: Life) -> None:
         """Nothing of *life* is left."""
+        life.settle(Outcome.CANCELLED, self.reason)
         self._living.pop(life, None)
-        for other in self._living:
-            if other.predecessor is life:
-                other.predecessor = None  # else every reload would remember all before it
         place = life.preparation.place if life.preparation is not None else None
         if place is not None and place is not self.place:
             place.move(Turn.LEAVING)
@@ -255,17 +259,27 @@ class Instance(Standing):
             self.life = None
             if life.scope.cancel_called:
                 self.show_down()
+                self.take_turn()  # it may have been stopped before it had begun
         life.over.set()
         self.changed.unpark_all()
         self._woken.unpark_all()
+
+    async def _wait_others(self) -> None:
+        """The life in front is over when those are that it replaced, or that were to replace it."""
+        for other in list(self._living):
+            if other not in (self.life, self.newcomer):
+                if other.survivors:
+                    self.happened(Happening.SURVIVED, other.survivors)
+                await other.over.wait()
 
     async def _wait_unstuck(self, life: Life) -> None:
         run = life.run
         if run is None:
             return
         if run.left_behind():
-            if self.life is life:
-                self.happened(Happening.SURVIVED, run.survivors)
+            life.survivors = run.survivors
+            if self.life is life or self.state is State.STOPPING:
+                self.happened(Happening.SURVIVED, life.survivors)
             await run.wait_empty()
         if self.life is life:
             self.remember(run.as_ended(), run)
@@ -280,3 +294,7 @@ class Instance(Standing):
             inherited=life.inherited,
             surroundings=self._around,
         )
+
+
+def _ignore(what: str, bug: BaseException) -> None:
+    """For an instance of which nobody wants to know its bugs."""

@@ -61,8 +61,8 @@ class Life:
     """What was wrong with the run that a newcomer replaces, where nobody asked for it."""
     otherwise: Callable[[], None] | None = field(default=None, repr=False)
     """What happens where the newcomer does not make it."""
-    predecessor: "Life | None" = field(default=None, repr=False)
-    """The life whose place it took."""
+    survivors: str = ""
+    """What of it survived SIGKILL, in words, while it is not over."""
     run: "Run | None" = field(default=None, repr=False)
     over: trio.Event = field(default_factory=trio.Event)
     """Nothing of it is left."""

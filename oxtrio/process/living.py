@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import assert_never
 
 import trio
@@ -129,7 +130,7 @@ class Living:
         life.run = run
         if life.beside:
             life.tell(f"spawned pid {run.main_pid}", run.main_pid)
-            standing.happened(Happening.NEWCOMER, "")
+            standing.happened(Happening.NEWCOMER, f"newcomer started (pid {run.main_pid})")
             return
         standing.started_at = time.time() - (trio.current_time() - run.spawned_at)
         standing.happened(Happening.SPAWNED, life.cause if standing.restarts == 0 else "")
@@ -159,10 +160,11 @@ class Living:
         """It never came in front, or no longer is there: what is shown is not about it."""
         standing, life = self._standing, self._life
         if life.beside:
-            life.rejected = standing.rejected = past_of(ended, run)
+            past = replace(past_of(ended, run), spec=life.spec)
+            life.rejected = standing.rejected = past
             standing.newcomer = None
-            standing.happened(Happening.REJECTED, life.rejected.why)
-            life.settle(Outcome.FAILED, life.rejected.why, hint)
+            standing.happened(Happening.REJECTED, f"newcomer failed: {past.why}")
+            life.settle(Outcome.FAILED, past.why, hint)
             if life.otherwise is not None:
                 life.otherwise()
         return Leave()
@@ -178,14 +180,17 @@ class Living:
     async def _make_room(self, run: Run) -> None:
         """The next run starts when nothing of this one is left: never two at once."""
         await run.sweep()
-        if run.left_behind():
+        # Meanwhile a newcomer may have taken over: then this life is about to be cancelled.
+        if self._in_front and run.left_behind():
             why = self._standing.reason
             self._standing.happened(Happening.SURVIVED, run.survivors)
             await run.wait_empty()
-            self._standing.happened(Happening.RETRY, why)
+            if self._in_front:
+                self._standing.happened(Happening.RETRY, why)
 
     async def _wait_backoff(self, delay: float) -> None:
         standing = self._standing
+        await trio.lowlevel.checkpoint_if_cancelled()  # replaced meanwhile: nothing follows
         standing.next_at = time.time() + delay
         try:
             with trio.CancelScope() as self._pause:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from oxtrio.model.exit import Exit
 from oxtrio.model.health import Answer
+from oxtrio.model.spec import AppSpec
 from oxtrio.policy.restart import Ended, describe
 from oxtrio.policy.symptoms import without_halts
 from oxtrio.process.run import Run
@@ -31,6 +32,8 @@ class PastRun:
     last_answer: Answer | None = None
     memory: int | None = None
     """Bytes, when it was last looked at."""
+    spec: AppSpec | None = None
+    """What it was launched with, where that is not what the instance has."""
     oom: bool = False
     """The kernel killed for want of memory while it ran."""
 

@@ -29,10 +29,8 @@ async def _place(standing: Standing, life: Life, preparation: Preparation) -> Pl
     # Who waits in the queue of the run before waits for this one, too.
     if not life.beside and before is not None and before.listens == serving.listens:
         return before
-    turn = Turn.NEWCOMER if life.beside else Turn.WANTED
-    sockets = preparation.surroundings.sockets
     try:
-        return await sockets.claim(preparation.spec.name, serving.listens, turn)
+        return await _claim(standing, life, preparation)
     except AddressTaken as error:
         raise SpawnFailed(error.message, error.hint) from error
     except OxtrioError as error:
@@ -40,6 +38,19 @@ async def _place(standing: Standing, life: Life, preparation: Preparation) -> Pl
             raise SpawnFailed(error.message, error.hint) from error
         preparation.leave_alone(error.message)
         return None
+
+
+async def _claim(standing: Standing, life: Life, preparation: Preparation) -> Place:
+    sockets, listens = preparation.surroundings.sockets, preparation.serving.listens
+    name, turn = preparation.spec.name, Turn.NEWCOMER if life.beside else Turn.WANTED
+    try:
+        return await sockets.claim(name, listens, turn)
+    except AddressTaken:
+        if life.beside or standing.place is None:
+            raise
+    # Perhaps by itself: who holds 127.0.0.1:8000 is in the way of 0.0.0.0:8000.
+    standing.move_to(None)
+    return await sockets.claim(name, listens, turn)
 
 
 async def _reclaimed(standing: Standing, life: Life, preparation: Preparation) -> Place | None:

@@ -166,7 +166,9 @@ class Run:
         self.fail(why)
 
     def unwell(self, why: str) -> None:
-        if self._active:
+        if not self.ready:
+            self.fail(why)  # other tests are still awaited
+        elif self._active:
             self.unhealthy = True
             self.record.update(unhealthy=True)
             self._owner.unwell(self, why)

@@ -10,7 +10,7 @@ from oxtrio.policy.reload import is_at
 from oxtrio.policy.rotation import Turn, chosen
 from oxtrio.system.groups import Group, Pids, Slot, open_group
 from oxtrio.system.hold_error import hold_error
-from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keeper
 
 LONGEST_DRAIN = 3.0
 """Seconds in which a run that leaves may go on accepting what had already arrived."""
@@ -101,9 +101,9 @@ class Place:
     async def connect(self, host: str, port: int, pids: Pids) -> trio.SocketStream | None:
         """A connection to the run that listens here, one of whose processes are *pids*.
 
-        None where a client of *host* and *port* on this machine would not come here. Raises
-        `OSError`, also when another run was faster on a socket that they share. Cancelling
-        closes it.
+        None where a client of *host* and *port* on this machine would not come here. On a socket
+        that runs share it tries until one of *pids* was the first to accept; the caller brings
+        the timeout. Raises `OSError`. Cancelling closes it.
         """
         here = (each for each in self._slots if is_at(each.group.listen, host, port))
         return await self._connect(next(here, None), pids)
@@ -116,14 +116,19 @@ class Place:
     async def _connect(self, address: _Address | None, pids: Pids) -> trio.SocketStream | None:
         if address is None:
             return None
-        stream = await self._slots[address].connect()
-        if not address.group.steered:
+        slot = self._slots[address]
+        if address.group.steered:
+            return await slot.connect()
+        while True:
+            stream = await slot.connect()
             try:
-                await self._slots[address].wait_accepted(stream, pids)
+                await slot.wait_accepted(stream, pids)
+                return stream
+            except ConnectionAbortedError:
+                await trio.aclose_forcefully(stream)  # what another one says of itself is no answer
             except BaseException:
                 await trio.aclose_forcefully(stream)
                 raise
-        return stream
 
     def move(self, turn: Turn) -> None:
         """Take another turn, from this instant. LEAVING is final."""
@@ -260,13 +265,14 @@ async def _slot(group: Group) -> Slot:
     raise await hold_error(group.listen, trouble)
 
 
-def open_sockets(*, steered: bool, keepsakes: Keepsakes = NOTHING_KEPT) -> Sockets:
+def open_sockets(*, steered: bool, keepsakes: Keeper = NOTHING_KEPT) -> Sockets:
     """Nothing is held yet. *steered*: by one socket for each run, where the kernel can do that.
 
     What is held goes to *keepsakes*, and what is found there is held again.
     """
 
     async def open_(listen: ListenSpec) -> Group:
+        await keepsakes.wait_dropped()  # another copy of what was held there may be open yet
         return await open_group(listen, steered=steered, keepsakes=keepsakes)
 
     return Sockets(open_)

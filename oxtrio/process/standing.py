@@ -179,8 +179,8 @@ class Standing:
 
     def move_to(self, place: Place | None) -> None:
         """Listen there from now on, and leave where it listened before."""
+        # Its turn is that with which it was claimed: the state is still that of the life before.
         before, self.place = self.place, place
-        self.take_turn()
         if before is not None and before is not place:
             before.move(Turn.LEAVING)
 
@@ -190,12 +190,12 @@ class Standing:
         if life.spec is not None:
             self.spec = life.spec
         self.life, self.newcomer, self.place = life, None, place
-        life.beside, life.predecessor = False, old
+        life.beside = False
         if life.run is not None:
             life.run.record.update(newcomer=False)
         self.rejected = None
         self.serving = life.preparation.serving if life.preparation else None
-        self.started_at = time.time()
+        self.started_at, self.next_at = time.time(), None
         self.failures = life.streak.failures
         self.restarts += bool(life.because)
         self.happened(Happening.REPLACED, life.because)

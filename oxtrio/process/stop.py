@@ -5,7 +5,7 @@ from signal import Signals
 import trio
 
 from oxtrio.model.spec import StopSpec
-from oxtrio.system.containment import Containment, Kin
+from oxtrio.system.containment import Containment, Kin, wait_gone
 
 STUCK_AFTER = 5.0
 """Seconds after SIGKILL at which what is still there is called stuck."""
@@ -25,6 +25,10 @@ async def stop_kin(containment: Containment, kin: Kin, spec: StopSpec) -> None:
     else:
         containment.tell_main(kin, spec.signal)
     with trio.move_on_after(spec.timeout):
+        if kin.main is not None and kin.leader.alive:
+            await wait_gone(kin.main)
+            kin.main = None  # the leader, which may only have waited for it, is told now
+            containment.tell_main(kin, spec.signal)
         await kin.leader.gone.wait()
         # Workers are told by their master; now that it is gone, nobody else will.
         await containment.tell_until_empty(kin, spec.signal)

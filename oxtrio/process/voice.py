@@ -10,13 +10,15 @@ from oxtrio.errors import SpawnFailed
 from oxtrio.logs.watch import LineWatch
 from oxtrio.model.readiness import Test
 from oxtrio.model.spec import ReadySpec, StopSpec
-from oxtrio.policy.notify import parse_notice
+from oxtrio.policy.notify import Notice, parse_notice
 from oxtrio.policy.watchdog import Deadlines
 from oxtrio.system.notify import Message, NotifySocket
 
 if TYPE_CHECKING:
     from oxtrio.process.run import Run
 
+PAUSED = 0.5
+"""Seconds between two looks at one that is late because it is paused, or being stopped."""
 NOT_KEPT = "oxtrio keeps no descriptors (FDSTORE=1)"
 
 
@@ -78,7 +80,15 @@ class Voice:
                 overdue = self._deadlines.overdue(trio.current_time())
                 if overdue is not None and not run.paused:
                     run.fail(overdue)
-                    return
+                    break
+                if overdue is not None:
+                    await self._excuse()
+
+    async def _excuse(self) -> None:
+        """What is stopped cannot speak; its time is counted anew when it goes on."""
+        await trio.sleep(PAUSED)
+        until = Notice(watchdog="ping", extend_timeout=2 * PAUSED)
+        self._deadlines = self._deadlines.heard(until, trio.current_time())
 
     def close(self) -> None:
         """Nobody listens any more."""

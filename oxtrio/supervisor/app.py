@@ -97,7 +97,9 @@ class App:
         del self.instances[spec.instances :]
         self._leaving += surplus
         for number in range(len(self.instances), spec.instances):
-            self.instances.append(Instance(spec, number, self._around, self._publish, self._hold))
+            instance = Instance(spec, number, self._around, self._publish, self._hold)
+            instance.report = self._report
+            self.instances.append(instance)
         self._arrivals.unpark_all()
         return surplus
 

@@ -14,6 +14,11 @@ LEVEL_OF = {
     Happening.WELL: "info",
     Happening.ENDED: "info",
     Happening.PAUSED: "info",
+    Happening.NEWCOMER: "info",
+    Happening.REPLACED: "info",
+    Happening.DRAINED: "info",
+    Happening.RESUMED: "info",
+    Happening.REJECTED: "warning",
     Happening.UNWELL: "warning",
     Happening.RETRY: "warning",
     Happening.GAVE_UP: "error",
@@ -43,6 +48,9 @@ def sentence(event: Event) -> str:
     """One event in a line: `web: exit code 1; waits 0.4 s`."""
     if event.kind == Happening.SPAWNED:
         return f"{event.name}: started (pid {event.pid})"
+    if event.kind == Happening.REPLACED:
+        because = f": {event.reason}" if event.reason else ""
+        return f"{event.name}: replaced by the newcomer (pid {event.pid}){because}"
     if event.kind == Happening.GAVE_UP:
         return f"{event.name}: {event.reason}; given up"
     return f"{event.name}: {event.reason or event.state}"

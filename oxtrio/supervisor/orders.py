@@ -14,8 +14,10 @@ from oxtrio.errors import OxtrioError, UsageError
 from oxtrio.model.order import Failure, Order, Report, Step, Verb
 from oxtrio.model.state import SERVING, State
 from oxtrio.policy.causes import cause_of
+from oxtrio.policy.evidence import Cause
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life, Outcome
+from oxtrio.process.past import PastRun
 from oxtrio.process.standing import Standing
 from oxtrio.supervisor.reasons import facts_of, facts_of_past
 
@@ -81,9 +83,16 @@ def failure_of_newcomer(instance: Standing, life: Life) -> Failure:
     return Failure(
         name=instance.name,
         reason=f"the newcomer failed: {cause.short if cause else life.reason}{serves}",
-        hint=life.hint or next(iter(cause.hints if cause else ()), ""),
+        hint=life.hint or _hint_about(instance, past, cause),
         last_lines=past.last_lines[-10:] if past is not None else (),
     )
+
+
+def _hint_about(instance: Standing, past: PastRun | None, cause: Cause | None) -> str:
+    if past is None or past.fault or cause is None or not cause.hints:
+        # To ask its address would be to ask the run that is still there.
+        return f"oxtrio logs {instance.name} --lines 100"
+    return cause.hints[0]
 
 
 async def wait_lives(errand: Errand, lives: Mapping[Instance, Life]) -> list[Failure]:

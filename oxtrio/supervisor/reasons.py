@@ -58,6 +58,7 @@ def facts_of_past(instance: Standing, past: PastRun) -> WhyFacts:
     return replace(
         facts_of(instance),
         state=State.CRASHED,
+        spec=past.spec or instance.spec,
         reason=past.why,
         exit=past.exit,
         ended_because=past.fault,

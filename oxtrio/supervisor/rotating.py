@@ -1,11 +1,12 @@
 """Scale, drain, resume, pause: how many share the connections, and who of them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import trio
 
-from oxtrio.errors import OxtrioError
+from oxtrio.errors import ConfigError, OxtrioError
 from oxtrio.model.order import Failure, Report
 from oxtrio.model.state import State
 from oxtrio.process.instance import Instance
@@ -13,6 +14,7 @@ from oxtrio.supervisor.app import App
 from oxtrio.supervisor.orders import Errand, require, step_of
 from oxtrio.supervisor.rolling import resize
 from oxtrio.supervisor.selection import select
+from oxtrio.supervisor.taking import take_config
 
 PAUSING = 2.0
 """Seconds in which a SIGSTOP or SIGCONT shows."""
@@ -25,6 +27,9 @@ async def scale(errand: Errand) -> Report:
     has accepted, and stops.
     """
     supervisor, order = errand.supervisor, errand.order
+    # The number holds until the oxfile says another one than now; a broken one says none.
+    with suppress(ConfigError):
+        await take_config(supervisor)
     apps = list(dict.fromkeys(each.spec.name for each in select(supervisor.apps, order.names)))
     hint = "oxtrio scale api=4"
     require(len(order.names) == len(apps) == 1, "scale takes the name of one app", hint)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from contextlib import suppress
 
 from oxtrio.errors import AddressTaken, OxtrioError, Refused
@@ -80,11 +81,24 @@ def _taken(listen: ListenSpec, owner: Listener | None) -> AddressTaken:
         return AddressTaken(
             f"{message} by another app of this project", hint="give one of them another address"
         )
+    project = _project_of(owner.command)
+    if project:
+        return AddressTaken(
+            f"{message} by another project of oxtrio, {project} (pid {owner.pid})",
+            hint=f"oxtrio -c {project} stop, or choose another address",
+        )
     does = f", `{owner.command}`" if owner.command else ""
     return AddressTaken(
         f"{message} by {owner.name or 'a process'} (pid {owner.pid}){does}",
         hint=f"kill {owner.pid}  (if that process is not needed), or choose another address",
     )
+
+
+def _project_of(command: str) -> str:
+    """The oxfile of a supervisor in the background, as its command line shows it; else ""."""
+    _, is_supervisor, request = command.partition(" --supervise ")
+    found = re.search(r'"files": \["([^"]+)"', request) if is_supervisor else None
+    return found[1] if found else ""
 
 
 def _look(listen: ListenSpec) -> str:

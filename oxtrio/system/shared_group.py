@@ -8,9 +8,9 @@ from typing import Final
 import trio
 
 from oxtrio.model.spec import ListenSpec
-from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.accepting import Pids, in_thread, wait_until
 from oxtrio.system.connections import server_inode
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.listeners import has_open
 from oxtrio.system.slot import Slot
 from oxtrio.system.tcp_sockets import bound_client, is_readable, open_listener

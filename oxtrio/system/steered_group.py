@@ -11,9 +11,9 @@ import trio
 
 from oxtrio.model.spec import ListenSpec
 from oxtrio.system import steering
-from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.accepting import GLANCE, Pids, in_thread, pause, wait_quiet, wait_until
 from oxtrio.system.connections import handshakes, server_inode
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.net_tables import Endpoint, TcpRow, endpoint_of, listening
 from oxtrio.system.slot import Slot
 from oxtrio.system.tcp_sockets import (

@@ -8,11 +8,15 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from benchmarks.load import Load, LoadSpec, start
+from benchmarks.outcome import Record
 from tests.e2e.kit import FIXTURES, Ox
 from tests.e2e.processes import DEADLINE
 
 HOST = "127.0.0.1"
 AT_A_TIME = 4
+GENTLE = 0.01
+"""Seconds between two requests of a client, where it need not be at full speed."""
+RELOADS = 3
 BARE = FIXTURES / "site"
 LOST = {"reset", "closed", "truncated"}
 """What becomes of a request when the process that has it is killed."""
@@ -49,7 +53,7 @@ class Site:
         ]
         return "\n".join(lines) + "\n"
 
-    def load(self, *, keep_alive: bool = False, pause: float = 0) -> Load:
+    def load(self, *, keep_alive: bool = False, pause: float = GENTLE) -> Load:
         """Four clients that ask all the time, from now on."""
         spec = LoadSpec(
             f"{HOST}:{self.port}",
@@ -64,6 +68,34 @@ class Site:
         """The release that answers now; None where none does."""
         found = who(self.port)
         return None if found is None else found[0]
+
+
+def reload_under_load(site: Site) -> tuple[Record, Record]:
+    """What became of the requests, each on a new connection and on kept ones, in 3 reloads.
+
+    Each puts another release into service. New connections come at full speed.
+    """
+    with site.load(pause=0) as new, site.load(keep_alive=True, pause=0.005) as kept:
+        loads = (new, kept)
+        for load in loads:
+            load.wait_answers(20)
+        for number in range(2, 2 + RELOADS):
+            site.release(str(number))
+            site.ox.done("reload", site.name)
+            assert site.answering() == str(number)
+            for load in loads:
+                load.wait_answers(20)
+        return new.stop(), kept.stop()
+
+
+def check_that_nobody_noticed(new: Record, kept: Record) -> None:
+    """Fails unless every request was answered, by one release after the other."""
+    for record in (new, kept):
+        assert record.whole.failed == {}, f"{record.whole.failed}: {record.first}"
+        releases = {str(number) for number in range(1, 2 + RELOADS)}
+        assert set(record.whole.releases) == releases, record.whole.releases
+    # HTTP lets a server close what is idle: on kept connections a request may cross that.
+    assert new.whole.raced_close == 0
 
 
 def own_port() -> int:

@@ -44,8 +44,8 @@ def test_every_problem_is_shown_at_once_with_its_line_and_nothing_starts(ox: Ox)
 def test_what_is_not_supported_yet_is_refused_never_ignored(ox: Ox):
     ox.write(
         '[processes.web]\ncommand = "true"\nwatch = true\nschedule = "@daily"\n'
-        'listen = "127.0.0.1:80"\nreload = "overlap"\ntty = true\npre_start = "true"\n'
-        '[processes.web.health_check]\nnotify = true\n[http]\nlisten = "127.0.0.1:1"\n'
+        'cron_restart = "@daily"\nwebhook = {}\ntty = true\npre_start = "true"\n'
+        '[processes.web.limits]\nmax_tasks = 9\n[http]\nlisten = "127.0.0.1:1"\n'
     )
 
     said = ox.refused(2, "start")

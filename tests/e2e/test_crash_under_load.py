@@ -35,7 +35,7 @@ def sites() -> Iterator[Sites]:
 def test_after_kill_9_of_the_whole_run_only_requests_in_flight_are_lost(sites: Sites, name: str):
     site = sites[name]
     before = site.ox.pid(name)
-    with site.load() as new, site.load(keep_alive=True) as kept:
+    with site.load(pause=0) as new, site.load(keep_alive=True) as kept:
         loads = (new, kept)
         for load in loads:
             load.wait_answers(20)

@@ -177,10 +177,13 @@ def test_a_known_server_that_is_asked_elsewhere_restarts_while_its_clients_wait(
     assert "clients wait" in serving.succession.gap
 
 
-def test_hold_port_turns_holding_off():
+def test_hold_port_turns_holding_off_and_the_gap_is_explained():
     serving = serve(an_app(UVICORN, hold_port=False))
 
     assert (serving.listens, serving.env, serving.listen_fds) == ((), (), False)
+    assert serving.succession.manner is ReloadManner.RESTART
+    assert "hold_port = false" in serving.succession.gap
+    assert serving.succession.instead == "hold_port = true"
 
 
 def test_a_server_that_is_left_alone_is_run_as_it_is_and_the_gap_is_explained():

@@ -1,12 +1,13 @@
 """Processes made of Trio events: their time is virtual, their signals are written down."""
 
 import itertools
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import trio
 
-from oxtrio.errors import SpawnFailed
+from oxtrio.errors import AddressTaken, SpawnFailed
 from oxtrio.logs.store import LogStore
 from oxtrio.model.exit import Exit
 from oxtrio.model.spec import AppSpec, ListenSpec
@@ -23,6 +24,10 @@ from oxtrio.system.spawn import Launch
 
 NOBODY = itertools.count(2**30)
 """Pids that no kernel gives to anybody."""
+
+
+EXPECTED_BUG = re.compile(r"RuntimeError\('a bug'\)")
+"""What a test does to an instance, all else that ends it is a bug indeed."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +214,8 @@ class FakeSlot:
         return True
 
     async def wait_drained(self) -> None:
+        for _ in range(3):
+            await trio.lowlevel.checkpoint()
         assert self not in self.group.serving, "who is served is never drained"
         self.group.net.draining.append(self.number)
         try:
@@ -219,7 +226,6 @@ class FakeSlot:
 
     def release(self) -> None:
         assert not self.released
-        assert self.group.closed.is_set() or self not in self.group.serving
         self.released = True
         self.group.free.append(self.number)
 
@@ -236,6 +242,8 @@ class FakeGroup:
 
     def take(self) -> FakeSlot:
         assert not self.closed.is_set()
+        if self.net.take_error is not None:
+            raise self.net.take_error
         number = self.free.pop() if self.free else len(self.slots)
         self.slots.append(FakeSlot(self, number))
         return self.slots[-1]
@@ -259,6 +267,9 @@ class FakeNet:
 
     taken: dict[str, Exception] = field(default_factory=dict)
     """Addresses that cannot be held."""
+    excludes: dict[str, str] = field(default_factory=dict)
+    """Addresses that cannot be held as long as another one is."""
+    take_error: OSError | None = None
     accepts_after: float = 0.0
     drains_for: float = 0.0
     """Seconds that somebody waits in the queue of a place that is left."""
@@ -270,6 +281,8 @@ class FakeNet:
         await trio.lowlevel.checkpoint()
         if str(listen) in self.taken:
             raise self.taken[str(listen)]
+        if self.excludes.get(str(listen)) in self.held:
+            raise AddressTaken(f"cannot hold {listen}: the address is in use")
         assert str(listen) not in self.held, "the kernel would refuse that"
         self.groups.append(FakeGroup(self, listen))
         return self.groups[-1]
@@ -281,6 +294,7 @@ class FakeNet:
     def serving(self, address: ListenSpec) -> list[int]:
         """The numbers of the slots that get new connections."""
         group = next(g for g in self.groups if g.listen == address and not g.closed.is_set())
+        assert not any(slot.released for slot in group.serving)
         return sorted(slot.number for slot in group.serving)
 
 
@@ -359,7 +373,8 @@ def a_stage(
             await held.wait()
 
     instance = Instance(spec, 0, around, publish, wait_held)
-    nursery.start_soon(_serve, instance, around.scratch)
+    instance.report = lambda what, bug: bugs.append(bug)
+    nursery.start_soon(_serve, instance, around.scratch, bugs)
     nursery.start_soon(_give_up)
     return Stage(children, containment, instance, told, held, net, happened, bugs)
 
@@ -370,8 +385,18 @@ async def _give_up() -> None:
     raise TimeoutError("nothing happens any more")
 
 
-async def _serve(instance: Instance, scratch: Scratch) -> None:
+async def _serve(instance: Instance, scratch: Scratch, bugs: list[BaseException]) -> None:
+    """As its app does it: what a bug has ended begins again."""
     try:
-        await instance.serve()
+        while True:
+            try:
+                await instance.serve()
+                return
+            except Exception as bug:  # noqa: BLE001 - the test looks at them
+                if isinstance(bug, TimeoutError) or not EXPECTED_BUG.search(repr(bug)):
+                    raise
+                bugs.append(bug)
+            instance.revive()
+            await trio.sleep(1)
     finally:
         scratch.close()
