@@ -11,6 +11,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 
@@ -22,22 +23,28 @@ from oxtrio.errors import OxtrioError
 from oxtrio.logs.display import Display
 from oxtrio.logs.store import LogStore, open_store
 from oxtrio.model.order import Order, SupervisorStatus, Verb
-from oxtrio.model.spec import Config
+from oxtrio.model.spec import Config, OnCrash
 from oxtrio.monitors.health import watch_health
 from oxtrio.monitors.usage import watch_usage
 from oxtrio.monitors.viewers import Viewers
+from oxtrio.process.output import settle_marks
+from oxtrio.process.record import records_in
 from oxtrio.process.sockets import open_sockets
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.project.folders import Folders
 from oxtrio.project.locate import Project
 from oxtrio.project.reading import load_project
+from oxtrio.supervisor.adopting import Estate, estate_of, take_over
 from oxtrio.supervisor.ending import Ending
 from oxtrio.supervisor.journal import Journal, rfc3339
 from oxtrio.supervisor.leftovers import end_leftovers
+from oxtrio.supervisor.memory import Memory
 from oxtrio.supervisor.narration import narrate
+from oxtrio.supervisor.remembered import Versions
+from oxtrio.supervisor.remembering import remember
 from oxtrio.supervisor.supervisor import Supervisor, open_supervisor
 from oxtrio.system import signals
-from oxtrio.system.children import Children, open_owner
+from oxtrio.system.children import Children, Owner, open_owner
 from oxtrio.system.containment import Containment
 from oxtrio.system.fifo import Scratch
 from oxtrio.system.groups import is_steering_supported
@@ -78,19 +85,28 @@ async def run_daemon(setup: Setup) -> int:
     """Run everything until told to stop; the exit code. Cancelling stops all apps first."""
     signals.reset_dispositions()
     await _prepare_probes(setup.config)
-    notices = await _end_what_a_crash_left(setup)
+    estate = _estate(setup)
+    notices = await _end_what_a_crash_left(setup, estate)
     async with (
         open_owner() as children,
         open_store(setup.default_logs, setup.say) as logs,
         _showing(setup.display, logs),
     ):
+        children.have_keeper(setup.keepsakes.pid, setup.keepsakes.exits)
         supervisor = _supervisor_of(setup, children, logs)
+        memory = Memory(setup.folders.state, partial(remember, supervisor, Versions()))
+        supervisor.remember = memory.changed
+        if adopted := take_over(supervisor, estate):
+            names = ", ".join(adopted)
+            notices.append(f"goes on with what an earlier supervisor had begun: {names}")
         supervisor.notices += notices
         viewers = Viewers()
         ending = Ending(supervisor, when_all_ended=setup.start)
         supervisor.freshen = viewers.wait_fresh
         herald = Herald(setup.environ, supervisor)
         async with trio.open_nursery() as top:
+            top.start_soon(_watch_keeper, setup.keepsakes, children)
+            top.start_soon(memory.serve)
             async with open_supervisor(supervisor):
                 control = await top.start(
                     serve_control, setup.folders.socket, supervisor, supervisor.report
@@ -177,17 +193,37 @@ async def _stop_all(supervisor: Supervisor, control: ControlServer) -> None:
         await control.finish()
 
 
-async def _end_what_a_crash_left(setup: Setup) -> list[str]:
-    """End it before anything new starts; what to tell the operator."""
+def _estate(setup: Setup) -> Estate:
+    """What an earlier supervisor has left that can be gone on with; nothing where it may not."""
+    where = setup.folders
+    if where.runs is None or where.state is None:
+        return Estate()
+    if setup.config.supervisor.on_crash is OnCrash.KILL:
+        return Estate()
+    records = [record for _, record in records_in(where.runs) if record is not None]
+    remembered = Memory.load(where.state, setup.say)
+    settle_marks(where.runs)
+    return estate_of(remembered, records, setup.keepsakes.exits)
+
+
+async def _end_what_a_crash_left(setup: Setup, estate: Estate) -> list[str]:
+    """End it before anything new starts, but what is gone on with; what to tell the operator."""
     if setup.folders.runs is None:
         return []
-    ended = await end_leftovers(setup.folders.runs)
+    ended = await end_leftovers(setup.folders.runs, estate.run_ids)
     if ended.survivors:
         pids = ", ".join(map(str, ended.survivors))
         raise OxtrioError(f"processes of an earlier supervisor are still there: pid {pids}")
     if not ended.names:
         return []
     return [f"ended what an earlier supervisor had left running: {', '.join(ended.names)}"]
+
+
+async def _watch_keeper(keeper: Keeper, children: Owner) -> None:
+    """Hear how those end that the keeper reaps; go on without it when it is gone."""
+    if keeper.pid is not None:
+        await keeper.watch(children.told)
+        children.have_keeper(None, {})
 
 
 def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervisor:
@@ -197,7 +233,8 @@ def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervis
         containment=Containment(children),
         scratch=Scratch(),
         logs=logs,
-        sockets=open_sockets(steered=_steers(setup.environ)),
+        sockets=open_sockets(steered=_steers(setup.environ), keepsakes=setup.keepsakes),
+        keepsakes=setup.keepsakes,
         display=setup.display,
         read_env_file=read_env_file,
         project=project.name or project.identity,

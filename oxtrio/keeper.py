@@ -198,10 +198,10 @@ class Keeper:
             resource.setrlimit(resource.RLIMIT_NOFILE, self._limit)
             self._signals.restore()
             os.execve(command[0], command, {**os.environ, "OXTRIO_KEEPER": str(number)})
-        except BaseException as error:  # noqa: BLE001 - nothing above may go on as a second keeper
+        except Exception as error:  # noqa: BLE001 - there is nobody above to tell
             say(f"cannot execute the supervisor: {error}")
         finally:
-            os._exit(127)
+            os._exit(127)  # whatever happens, there is no second keeper
 
     def _hear(self) -> None:
         for text, given in self._link.hear():

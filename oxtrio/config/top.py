@@ -45,4 +45,5 @@ def read_supervisor(tops: Sequence[Fields]) -> SupervisorSpec:
         stop_timeout=None if stop_timeout is None else stop_timeout / 1000,
         log_level=first(tables, keys.LOG_LEVEL),
         umask=read_umask(with_umask),
+        on_crash=first(tables, keys.ON_CRASH),
     )

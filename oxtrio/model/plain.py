@@ -89,12 +89,19 @@ def _writer(hint: object) -> Turn:
     if is_dataclass(hint):
         parts = [(field.name, _writer(kind)) for field, kind in fields_of(cast("type", hint))]
         return lambda value: {name: write(getattr(value, name)) for name, write in parts}
-    kind = cast("type", hint)
-    if kind is float or issubclass(kind, StrEnum):
-        # A whole number too is one with a fraction, and the same when it comes back.
-        return float if kind is float else str
-    # Other enumerations by name: the number of a signal is not the same everywhere.
-    return (lambda value: cast("Enum", value).name) if issubclass(kind, Enum) else _unchanged
+    return _scalar_writer(cast("type", hint))
+
+
+def _scalar_writer(kind: type) -> Turn:
+    if issubclass(kind, StrEnum):
+        return str
+    if issubclass(kind, Enum):
+        # By name: the number of a signal is not the same everywhere.
+        return lambda value: cast("Enum", value).name
+    if kind is float:
+        # A whole number too is one with a fraction: it is the same when it comes back.
+        return lambda value: float(cast("float", value))
+    return _unchanged
 
 
 def _union_writer(union: object) -> Turn:

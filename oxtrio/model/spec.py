@@ -240,6 +240,13 @@ class AppSpec:
         return any(tests)
 
 
+class OnCrash(StrEnum):
+    """What the next supervisor does with what one that died by force has left running."""
+
+    ADOPT = auto()
+    KILL = auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisorSpec:
     name: str | None = None
@@ -247,6 +254,7 @@ class SupervisorSpec:
     """Bound of a whole shutdown; None: the longest of the apps'."""
     log_level: str = "info"
     umask: int | None = None
+    on_crash: OnCrash = OnCrash.ADOPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,10 @@ class Instance(Standing):
         self._woken.unpark_all()
         return life
 
+    def recall(self, state: State, reason: str) -> None:
+        """It ended for good under an earlier supervisor, and is shown so."""
+        self.wanted, self.state, self.reason = True, state, reason
+
     def can_be_succeeded(self) -> bool:
         """Whether there is somebody whom a newcomer could take over from."""
         serves = self.wanted and self.state in SERVING and self._next is None

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import trio
@@ -24,21 +24,23 @@ class Leftovers:
     survivors: tuple[int, ...]
 
 
-async def end_leftovers(folder: str) -> Leftovers:
+async def end_leftovers(folder: str, spared: Collection[str] = ()) -> Leftovers:
     """End every run that an earlier supervisor recorded in *folder*, all side by side.
+
+    Those whose run id is in *spared* go on, and all that is kept of them.
 
     Each gets its own stop signal and patience, then SIGKILL to all of it. Cancelling leaves
     the rest running, and recorded.
     """
     found = [(path, record) for path, record in records_in(folder)]
-    runs = [record for _, record in found if record is not None]
+    runs = [each for _, each in found if each is not None and each.run_id not in spared]
     living = await trio.to_thread.run_sync(_members, runs)
     survivors: list[int] = []
     async with trio.open_nursery() as nursery:
         for record in runs:
             if living.get(record.run_id):
                 nursery.start_soon(_end, record, living[record.run_id], survivors)
-    _tidy(folder)
+    _tidy(folder, spared)
     names = tuple(dict.fromkeys(run.name for run in runs if living.get(run.run_id)))
     return Leftovers(names, tuple(survivors))
 
@@ -90,9 +92,11 @@ def _lives(stat: ProcessStat) -> bool:
     return now is not None and not now.dead and now.started == stat.started
 
 
-def _tidy(folder: str) -> None:
+def _tidy(folder: str, spared: Collection[str]) -> None:
     """Pipes, marks and records of runs that are over."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
+            if name.partition(".")[0] in spared:
+                continue
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(folder, name))

@@ -1,5 +1,6 @@
 """How many instances an operator asked for at run time, beside what the oxfile says."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from oxtrio.model.spec import AppSpec, Config
@@ -19,6 +20,15 @@ class Scaling:
         app = config.app(name)
         said = self._said.get(name, count if app is None else app.instances)
         self._asked[name] = (said, count)
+
+    @property
+    def asked(self) -> Mapping[str, tuple[int, int]]:
+        """What holds: by app what the oxfile said, and what was asked for."""
+        return self._asked
+
+    def recall(self, name: str, said: int, asked: int) -> None:
+        """What an operator wanted of an earlier supervisor."""
+        self._asked[name] = (said, asked)
 
     def read(self, config: Config) -> Config:
         """What the oxfile says, as it was read, with the numbers that still hold."""

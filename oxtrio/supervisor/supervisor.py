@@ -72,6 +72,8 @@ class Supervisor:
         self.identity: SupervisorStatus | None = None
         self.freshen: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         """Measures what runs use, now; the daemon knows who does that."""
+        self.remember: Callable[[], None] = _forget
+        """Something is different that the next supervisor should know."""
         self.notices: list[str] = []
         """What the next `start` tells the operator, once."""
         self.stopping = False
@@ -247,9 +249,14 @@ class Supervisor:
         life = begun.get(happening)
         if life is not None and life.run is not None:
             self._runs.publish(life.run)
+        self.remember()
         self.changes.publish(instance)
         self.changed.unpark_all()
         self.dependencies.changed.unpark_all()
+
+
+def _forget() -> None:
+    """Where nothing is kept."""
 
 
 def _tell_nobody(step: Step) -> None:

@@ -45,6 +45,7 @@ async def take_config(supervisor: "Supervisor") -> Taken:
             else:
                 notes.append(f"no longer in the oxfile: oxtrio stop {app.name}")
     _reorder(supervisor)
+    supervisor.remember()
     return Taken(tuple(notes), frozenset(renewed))
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import pytest
 
 from oxtrio.cli import preview
@@ -160,6 +162,26 @@ def test_a_supervisor_that_is_gone_before_it_has_answered_has_stopped(oxtrio, cl
     monkeypatch.setattr(client, "order", cut_off)
 
     assert oxtrio("stop") == (0, "the supervisor has ended\n", "")
+
+
+def test_a_supervisor_that_dies_while_it_stops_is_followed_by_one_that_is_told_again(
+    oxtrio, client, monkeypatch
+):
+    answers = [ProtocolError("cut off"), Report(ends_supervisor=True)]
+    asked: list[Order] = []
+
+    def order(order: Order) -> Iterator[Report]:
+        asked.append(order)
+        answer = answers.pop(0)
+        if isinstance(answer, ProtocolError):
+            raise answer
+        yield answer
+
+    monkeypatch.setattr(Target, "wait_gone", lambda target, patience: not answers)
+    monkeypatch.setattr(client, "order", order)
+
+    assert oxtrio("stop") == (0, "the supervisor has ended\n", "")
+    assert asked == [Order(verb=Verb.STOP)] * 2
 
 
 def test_stop_of_what_does_not_run_has_nothing_to_do(oxtrio, client, nothing_runs):

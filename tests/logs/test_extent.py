@@ -85,9 +85,7 @@ def test_a_file_under_another_name_beside_it_is_found(log: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"bef"])
-def test_nothing_is_left_of_a_log_that_is_gone_or_was_cut(
-    log: Path, content: bytes | None
-) -> None:
+def test_nothing_is_left_of_a_log_that_is_gone_or_was_cut(log: Path, content: bytes | None) -> None:
     number = inode(log)
     append(log, b"one\n")
     if content is None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oxtrio.model.plain import from_plain, to_plain
 from oxtrio.errors import ProtocolError
 from oxtrio.model.order import Failure, Order, Report, Step, SupervisorStatus, Until, Verb, Why
+from oxtrio.model.plain import from_plain, to_plain
 from oxtrio.model.spec import AppSpec, Condition, Config, StopSpec
 from oxtrio.model.status import Event, InstanceStatus, LastExit
 

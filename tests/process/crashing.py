@@ -70,15 +70,15 @@ class Site:
     def say(self, data: bytes, stream: str = "0stdout") -> None:
         assert os.write(self.kept[stream], data) == len(data)
 
-    def reopen(self) -> list[Output]:
-        """What the next supervisor reads with."""
+    def reopen(self, *kept: int | None) -> list[Output]:
+        """What the next supervisor reads with; *kept* has been kept for it."""
         around = self._around()
         settle_marks(str(self.runs))
         store = LogStore(str(self.folder / "logs"), print)
         outputs = []
         for number in range(self.instances):
             sinks = [store.sink(self.app, number, stream) for stream in Stream]
-            outputs += reopen_output(around, f"run{number}", sinks, Tail())
+            outputs += reopen_output(around, f"run{number}", sinks, Tail(), kept or (None, None))
         return outputs
 
     def finish(self) -> None:
@@ -173,14 +173,19 @@ def end_all() -> None:
 
 
 def move_all(outputs: Sequence[Output]) -> None:
-    while any([output.move() is Progress.MOVED for output in outputs]):
+    while _move_each(outputs):
         pass
+
+
+def _move_each(outputs: Sequence[Output]) -> bool:
+    """One piece of each; whether there was any."""
+    return Progress.MOVED in [output.move() for output in outputs]
 
 
 def read_for_ever(outputs: Sequence[Output], ready: int) -> None:
     os.write(ready, b"!")
     while True:
-        if not any([output.move() is Progress.MOVED for output in outputs]):
+        if not _move_each(outputs):
             time.sleep(0.0001)
 
 
@@ -198,7 +203,7 @@ def _die_at_line(number: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
         return watch
 
-    sys.settrace(watch)
+    sys.settrace(watch)  # type: ignore[arg-type]
 
 
 def ended(pid: int) -> int:

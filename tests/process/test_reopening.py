@@ -3,15 +3,18 @@
 import os
 import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+import trio
 
 from oxtrio.model.spec import LogSpec
-from oxtrio.process.output import Output
+from oxtrio.process.output import Output, reading
+from tests.engine import descriptors
 from tests.process.crashing import (
     Site,
     close,
@@ -210,13 +213,55 @@ def test_another_log_that_grows_first_does_not_matter_once_the_marks_are_settled
     assert site.log() == b"second\nfirst\n"
 
 
+def test_the_last_words_of_a_run_that_ended_meanwhile_are_kept_with_its_descriptors(
+    site_of: Make,
+) -> None:
+    site = in_manner(site_of, "whole lines")
+    assert ended(site.in_a_process(move_all)) == 0
+    site.say(b"Traceback\nValueError", "0stderr")
+    site.say(b"bye\n")
+    kept = [os.dup(site.kept[stream]) for stream in ("0stdout", "0stderr")]
+    site.close()  # the run is over
+    site.kept.clear()
+
+    async def go_on() -> None:
+        outputs = site.reopen(*kept)
+        with trio.fail_after(30):
+            async with reading(outputs):
+                pass
+        close(outputs)
+
+    trio.run(go_on)
+
+    assert sorted(site.log().split(b"\n")) == [b"Traceback", b"ValueError", b"bye"]
+    assert [path.suffix for path in site.runs.iterdir()] == [".mark"] * 2
+
+
+def test_output_that_cannot_be_found_again_leaves_nothing_open(site_of: Make) -> None:
+    site = in_manner(site_of, "whole lines")
+    (site.runs / "run0.err").unlink()
+    (site.runs / "file").touch()
+    kept = [os.open(site.runs / "file", os.O_RDWR), os.dup(site.kept["0stderr"])]
+    before = descriptors()
+
+    def go_on() -> None:
+        scratches, made = [], site._around
+        site._around = lambda: scratches.append(made()) or scratches[0]  # type: ignore[func-returns-value, method-assign]
+        with pytest.raises(OSError, match="not a pipe"):
+            site.reopen(*kept)
+        scratches[0].scratch.close()
+
+    in_trio(go_on)
+
+    # The log and its index are the store's, and stay open.
+    assert descriptors() == before - len(kept) + 2
+
+
 # At full speed, killed at any moment.
 
 
 def write_lines(descriptor: int, name: bytes, number: int, until: float) -> None:
     """Whole lines of the same or of different lengths, as fast as they are taken."""
-    import time
-
     chance, count, lines = random.Random(number), 0, b""
     while time.monotonic() < until:
         while len(lines) < 30_000:
@@ -230,8 +275,6 @@ def write_lines(descriptor: int, name: bytes, number: int, until: float) -> None
 
 def write_same(descriptor: int, name: bytes, number: int, until: float) -> None:
     """Lines that do not differ at all, then how many there were."""
-    import time
-
     count, chance = 0, random.Random(number)
     line = b"%s " % name + b"y" * 300 + b"\n"
     while time.monotonic() < until:
@@ -266,8 +309,6 @@ def check(lines: list[bytes], name: bytes, *, same: bool) -> int:
 def test_of_readers_that_are_killed_under_load_every_line_is_kept_once_and_in_order(
     site_of: Make, manner: str, same: bool
 ) -> None:
-    import time
-
     chance = random.Random()
     site = site_of(**({"max_size": 400_000} if manner == "rotated" else {}))
     site.instances = 1 if manner == "as it comes" else 2

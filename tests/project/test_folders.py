@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 import socket
 import stat
 from contextlib import closing
@@ -20,7 +21,8 @@ from oxtrio.project.folders import (
     prepare,
     running,
 )
-from oxtrio.project.lock import Lock
+from oxtrio.project.left_running import hurry_keeper
+from oxtrio.project.lock import Lock, take
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
 RUNNING = RunningProject(
@@ -232,6 +234,49 @@ class TestRunning:
         monkeypatch.setattr("oxtrio.project.lock.time.sleep", lambda secs: os.close(looking))
 
         Lock(where.lock).release()
+
+    def test_a_supervisor_that_its_keeper_starts_again_runs(self, environ):
+        where = folders("shop-1", environ)
+        prepare(where)
+        describe(where, RUNNING)
+        assert where.keeper_lock is not None
+        lock = take(where.keeper_lock)
+
+        assert running(environ) == [RUNNING]
+        assert (where.is_kept, where.is_served) == (True, False)
+        with pytest.raises(AlreadyRunning):
+            take(where.keeper_lock)
+        os.close(lock)
+        assert running(environ) == []
+        assert not where.is_kept
+
+    def test_a_supervisor_alone_has_no_keeper(self, environ):
+        where = folders("shop-1", environ)
+        prepare(where)
+        assert where.lock is not None
+        lock = Lock(where.lock)
+
+        assert not where.is_kept
+        lock.release()
+        assert not memory_only("shop-1").is_kept
+
+    def test_only_a_keeper_that_waits_is_hurried(self, environ, monkeypatch):
+        told: list[tuple[int, int]] = []
+        monkeypatch.setattr("os.kill", lambda *arguments: told.append(arguments))
+        where = folders("shop-1", environ)
+        prepare(where)
+        assert where.keeper_lock is not None
+        Path(where.keeper_lock).write_text("12345\n")
+        hurry_keeper(where)
+        assert told == []
+
+        lock = take(where.keeper_lock)
+        hurry_keeper(where)
+        os.ftruncate(lock, 0)
+        hurry_keeper(where)
+
+        assert told == [(12345, signal.SIGCONT)]
+        os.close(lock)
 
     @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"id": 1}', "null"])
     def test_a_description_that_cannot_be_read_hides_nobody(self, environ, text):

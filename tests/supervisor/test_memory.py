@@ -66,21 +66,22 @@ def load(folder: Path) -> Remembered | None:
     return Memory.load(str(folder), quiet)
 
 
-def test_everything_comes_back():
+def test_everything_comes_back() -> None:
     remembered = remembered_of(bytes_of(a_memory()))
 
     assert remembered == a_memory()
     [(_, version)] = remembered.apps
     assert remembered.spec(version) == API
     assert remembered.environ(remembered.environment) == {"TOKEN": SECRET, "ODD": "\udcff"}
-    assert remembered.spec("other") is remembered.environ("other") is None
+    assert remembered.spec("other") is None
+    assert remembered.environ("other") is None
 
 
-def test_no_variable_is_ever_shown():
+def test_no_variable_is_ever_shown() -> None:
     assert SECRET not in repr(a_memory())
 
 
-def test_a_later_version_may_say_more():
+def test_a_later_version_may_say_more() -> None:
     plain = json.loads(bytes_of(a_memory()))
     plain["colour"] = plain["instances"][0]["mood"] = plain["specs"][0]["spec"]["x"] = 1
 
@@ -343,5 +344,5 @@ def test_a_snapshot_speaks_of_each_spec_and_environment_once() -> None:
     assert made[0] is made[1] is made[2]
     versions.begin()
     versions.begin()
-    assert versions.specs == versions.environments == ()
+    assert (versions.specs, versions.environments) == ((), ())
     assert versions._known == {}

@@ -252,7 +252,7 @@ async def test_a_descriptor_keeps_what_was_said_when_both_ends_are_gone(
         await again.wait_readable()
     assert patience.cancelled_caught, "and it never reads as closed"
     again.close()
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path) == []
 
 
 def test_by_its_name_the_pipe_of_a_run_that_lives_is_found(

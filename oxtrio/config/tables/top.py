@@ -1,7 +1,7 @@
 """The top level of an oxfile, and the list of all its tables."""
 
 from oxtrio.config.keys import Key, Later, Table, later
-from oxtrio.config.kinds import choice
+from oxtrio.config.kinds import choice, member
 from oxtrio.config.tables.app import APP, UMASK_KEY
 from oxtrio.config.tables.health import HEALTH
 from oxtrio.config.tables.limits import LIMITS, RESOURCE_LIMITS, RLIMITS
@@ -9,6 +9,7 @@ from oxtrio.config.tables.logs import LOGGING, LOGS
 from oxtrio.config.tables.sockets import LISTEN_TABLE
 from oxtrio.config.tables.units import MILLISECONDS
 from oxtrio.config.values import ENV, LABEL, TABLE
+from oxtrio.model.spec import OnCrash
 
 NAME = Key(
     name="name",
@@ -33,17 +34,18 @@ LOG_LEVEL = Key(
     meaning="How much oxtrio tells of the life of apps, in `supervisor.log` and in `run`.",
     example='log_level = "debug"',
 )
+ON_CRASH = Key(
+    name="on_crash",
+    kind=member(OnCrash),
+    default=OnCrash.ADOPT,
+    meaning="What the next supervisor does with apps that one which died by force (`kill -9`) has "
+    'left running: `"adopt"` goes on with them, `"kill"` ends them first.',
+    example='on_crash = "kill"',
+)
 SUPERVISOR = Table(
     "[supervisor]",
-    (NAME, STOP_TIMEOUT, LOG_LEVEL, UMASK_KEY),
-    (
-        Later(
-            name="on_crash",
-            only="kill",
-            hint="in this version the next supervisor ends what the crashed one left behind",
-        ),
-        *later("include"),
-    ),
+    (NAME, STOP_TIMEOUT, LOG_LEVEL, UMASK_KEY, ON_CRASH),
+    later("include"),
 )
 
 PROCESSES = Key(
