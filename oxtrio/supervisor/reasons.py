@@ -74,9 +74,7 @@ def facts_of_past(instance: Standing, past: PastRun) -> WhyFacts:
 
 async def why_of(instance: Standing, apps: Mapping[str, App]) -> Why:
     """The explanation of one instance. What reads much of /proc happens in a thread."""
-    facts = replace(
-        facts_of(instance), state=instance.shown, blocked_on=_blocker(instance, apps)
-    )
+    facts = replace(facts_of(instance), state=instance.shown, blocked_on=_blocker(instance, apps))
     facts = replace(facts, **_reached(instance))
     if instance.run is not None and instance.live_run is None:
         facts = replace(facts, leftovers=instance.run.left_behind())

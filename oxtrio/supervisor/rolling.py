@@ -26,9 +26,7 @@ from oxtrio.supervisor.orders import (
 class Roll:
     """The reload of one app."""
 
-    def __init__(
-        self, errand: Errand, app: App, due: Sequence[Instance], *, resizes: bool
-    ) -> None:
+    def __init__(self, errand: Errand, app: App, due: Sequence[Instance], *, resizes: bool) -> None:
         self.notes: list[str] = []
         self.touched: list[Instance] = list(due)
         self._errand = errand
@@ -142,9 +140,7 @@ class Roll:
         self._errand.tell(step)
 
 
-async def resize(
-    errand: Errand, app: App, spec: AppSpec, touched: list[Instance]
-) -> list[Failure]:
+async def resize(errand: Errand, app: App, spec: AppSpec, touched: list[Instance]) -> list[Failure]:
     """Let *app* be as *spec* says, with as many instances: more are started, fewer drained.
 
     What is new counts when it is ready; *touched* gets it, too. Cancelling ends the waiting.

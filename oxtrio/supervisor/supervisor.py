@@ -149,9 +149,7 @@ class Supervisor:
     def runs(self) -> Iterator[trio.MemoryReceiveChannel[Run]]:
         """A feed of runs for a monitor: those that live, then each new one."""
         lives = [life for each in self.instances() for life in (each.life, each.newcomer)]
-        live = tuple(
-            life.run for life in lives if life is not None and life.run and life.run.alive
-        )
+        live = tuple(life.run for life in lives if life is not None and life.run and life.run.alive)
         with self._runs.subscribe(first=live, backlog=math.inf) as feed:
             yield feed
 
