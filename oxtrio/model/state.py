@@ -79,9 +79,7 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
 UP = frozenset(_UP)
 """The states in which its process lives, as far as anybody has been told."""
 
-NO_MOVE = frozenset(
-    {Happening.NEWCOMER, Happening.REJECTED, Happening.DRAINED, Happening.RESUMED}
-)
+NO_MOVE = frozenset({Happening.NEWCOMER, Happening.REJECTED, Happening.DRAINED, Happening.RESUMED})
 """What happens beside an instance, and leaves it what it is."""
 
 SERVING = frozenset({State.RUNNING, State.UNHEALTHY, State.PAUSED})
