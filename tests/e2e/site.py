@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.load import Load, LoadSpec, start
 from benchmarks.outcome import Record
-from tests.e2e.kit import FIXTURES, Ox
+from tests.e2e.kit import FIXTURES, PYTHON, Ox
 from tests.e2e.processes import DEADLINE
 
 HOST = "127.0.0.1"
@@ -18,6 +18,7 @@ GENTLE = 0.01
 """Seconds between two requests of a client, where it need not be at full speed."""
 RELOADS = 3
 BARE = FIXTURES / "site"
+HANDED = FIXTURES / "handed.py"
 LOST = {"reset", "closed", "truncated"}
 """What becomes of a request when the process that has it is killed."""
 
@@ -68,6 +69,34 @@ class Site:
         """The release that answers now; None where none does."""
         found = who(self.port)
         return None if found is None else found[0]
+
+
+class Api:
+    """The app `api`, which is handed its socket; what it is told is in the oxfile."""
+
+    def __init__(self, ox: Ox) -> None:
+        self.ox, self.port = ox, own_port()
+
+    def oxfile(self, *more: str, release: str = "1") -> str:
+        lines = [
+            "[processes.api]",
+            f'command = "{PYTHON} {HANDED} {release}"',
+            f'listen = "{HOST}:{self.port}"',
+            "stop_timeout_ms = 3000",
+            *more,
+        ]
+        return "\n".join(lines) + "\n"
+
+    def load(self) -> LoadSpec:
+        return LoadSpec(f"{HOST}:{self.port}", concurrency=4, pause=GENTLE)
+
+    def pids(self, count: int) -> dict[str, int]:
+        return {f"api:{number}": self.ox.pid(f"api:{number}") for number in range(count)}
+
+    def answered_by(self, count: int = 40) -> set[int]:
+        """Who has answered some requests."""
+        answers = [who(self.port) for _ in range(count)]
+        return {answer[1] for answer in answers if answer is not None}
 
 
 def reload_under_load(site: Site) -> tuple[Record, Record]:
