@@ -95,7 +95,7 @@ async def run_daemon(setup: Setup) -> int:
         children.have_keeper(setup.keepsakes.pid, setup.keepsakes.exits)
         supervisor = _supervisor_of(setup, children, logs)
         memory = Memory(setup.folders.state, partial(remember, supervisor, Versions()))
-        supervisor.remember = memory.changed
+        supervisor.remember, supervisor.remembered = memory.changed, memory.write
         if adopted := take_over(supervisor, estate):
             names = ", ".join(adopted)
             notices.append(f"goes on with what an earlier supervisor had begun: {names}")
@@ -198,9 +198,9 @@ def _estate(setup: Setup) -> Estate:
     where = setup.folders
     if where.runs is None or where.state is None:
         return Estate()
-    if setup.config.supervisor.on_crash is OnCrash.KILL:
-        return Estate()
     records = [record for _, record in records_in(where.runs) if record is not None]
+    if setup.config.supervisor.on_crash is OnCrash.KILL:
+        records = []  # what was wanted is wanted still
     remembered = Memory.load(where.state, setup.say)
     settle_marks(where.runs)
     return estate_of(remembered, records, setup.keepsakes.exits)

@@ -134,8 +134,8 @@ def test_the_readme_says_what_is_not_supported_yet():
     section = README.read_text().partition("\n## What is not supported yet\n")[2]
     words = set(re.findall(r"`\[*([\w]+)\]*(?: = 1)?`", section.partition("\n## ")[0]))
     keys = {key for names in later_keys().values() for key in names}
-    # The other dialect is named as a whole; of on_crash one value is supported.
-    keys -= {"defaults", "deploy", "on_crash"}
+    # The other dialect is named as a whole.
+    keys -= {"defaults", "deploy"}
 
     assert keys | LATER <= words
 

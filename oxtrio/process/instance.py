@@ -2,17 +2,15 @@
 
 import random
 from collections.abc import Callable
-from functools import partial
 
 import trio
 
-from oxtrio.model.exit import Exit
 from oxtrio.model.spec import AppSpec, ReloadManner
 from oxtrio.model.state import ALIVE, SERVING, Happening, State
-from oxtrio.policy.restart import Ended, Retry, after_run
 from oxtrio.policy.rotation import Turn
 from oxtrio.process.life import Life, Outcome
 from oxtrio.process.living import Hold, Living
+from oxtrio.process.over_limit import life_after
 from oxtrio.process.preparation import Preparation
 from oxtrio.process.run import Run
 from oxtrio.process.sinks import Sinks
@@ -97,17 +95,12 @@ class Instance(Standing):
         Either way it counts as a failure of that run.
         """
         life = self.life
-        if life is None or run is not self.run or not self._overlaps() or self.newcomer:
+        newcomer = None
+        if life is not None and run is self.run and self._overlaps():
+            newcomer = life_after(life, run, why, random.uniform(-1.0, 1.0))
+        if newcomer is None:
             run.fail(why)
             return
-        ended = Ended(exit=Exit(), lasted=trio.current_time() - run.spawned_at, fault=why)
-        now, chance = trio.current_time(), random.uniform(-1.0, 1.0)
-        decision = after_run(run.spec.restart, ended, life.streak, now, chance)
-        if not isinstance(decision, Retry):
-            run.fail(why)
-            return
-        newcomer = Life(cause=why, inherited=life.inherited, because=why, delay=decision.delay)
-        newcomer.streak, newcomer.otherwise = decision.streak, partial(run.fail, why)
         newcomer.preparation = self.prepare(newcomer, run.spec)
         self.succeed(newcomer)
 

@@ -54,7 +54,11 @@ class Living:
         if not life.beside and life.adopted is None:
             await hold(self._standing)
             await trio.sleep(self._standing.spec.start_delay)
-        await trio.sleep(life.delay)
+        if life.delay and not life.beside:
+            self._standing.happened(Happening.RETRY, life.cause)
+            await self._wait_backoff(life.delay)
+        else:
+            await trio.sleep(life.delay)
         if life.preparation is None:
             life.preparation = prepare()
         while True:

@@ -127,7 +127,7 @@ def _life(
         assert spec is not None, "it would not be in the estate"
         life.preparation = instance.prepare(life, _with_number(spec, instance))
     elif each.next_at is not None:
-        life.delay = max(0.0, each.next_at - time.time())
+        life.cause, life.delay = each.reason, max(0.0, each.next_at - time.time())
     return life
 
 

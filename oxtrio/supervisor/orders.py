@@ -49,8 +49,16 @@ async def carry_out(carry: Mapping[Verb, Carry], errand: Errand) -> Report:
         raise OxtrioError("the supervisor is stopping", "wait for it to end, then: oxtrio start")
     if errand.order.env is not None:
         errand.supervisor.environ = dict(errand.order.env)
-    return await carry[errand.order.verb](errand)
+    report = await carry[errand.order.verb](errand)
+    if errand.order.verb in _WISHES:
+        # What was answered is what an operator relies on, whatever happens to us.
+        errand.supervisor.remember()
+        await errand.supervisor.remembered()
+    return report
 
+
+_WISHES = frozenset({Verb.START, Verb.STOP, Verb.SCALE, Verb.DRAIN, Verb.RESUME})
+"""What changes what is wanted."""
 
 _NOT_WHILE_STOPPING = frozenset({Verb.START, Verb.RESTART, Verb.RELOAD, Verb.SCALE})
 

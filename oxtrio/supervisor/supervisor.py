@@ -74,6 +74,8 @@ class Supervisor:
         """Measures what runs use, now; the daemon knows who does that."""
         self.remember: Callable[[], None] = _forget
         """Something is different that the next supervisor should know."""
+        self.remembered: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+        """Returns when the next supervisor would know all that is so now."""
         self.notices: list[str] = []
         """What the next `start` tells the operator, once."""
         self.stopping = False

@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import mmap
 import os
 import stat
 import struct
@@ -37,7 +38,7 @@ class Scratch:
 
     def __init__(self) -> None:
         self.reading, self.writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self.waste = memoryview(bytearray(LARGEST))
+        self.waste = memoryview(mmap.mmap(-1, LARGEST))
         """What is consumed is read into here: nobody needs it any more."""
         self._grown = 0
         self._allowance = _allowance()

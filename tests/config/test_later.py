@@ -3,7 +3,7 @@
 import pytest
 
 from oxtrio.config.tables.top import TABLES
-from tests.config.reading import app_of, app_problems, config_of, problems_of
+from tests.config.reading import app_of, app_problems, problems_of
 
 EVERYWHERE = [
     (table.header.replace("<name>", "app").replace("top level", ""), key.name)
@@ -58,7 +58,7 @@ def test_each_key_is_refused_with_its_line(header, key, value):
         ("", "apps"),
         ("", "defaults"),
         ("", "deploy"),
-        ("[supervisor]", "on_crash"),
+        ("[supervisor]", "include"),
     ],
 )
 def test_the_list_is_that_of_the_issue(header, key):
@@ -81,13 +81,5 @@ def test_the_other_dialect_is_pointed_to_this_one():
     assert all("[processes.<name>]" in problem for problem in problems)
 
 
-def test_adoption_after_a_crash_is_refused_with_what_happens_instead():
-    assert problems_of("[processes.a]\ncommand='x'\n[supervisor]\non_crash = 'adopt'") == [
-        'oxfile.toml:4: supervisor: on_crash = "adopt" is not supported yet (in this version the '
-        "next supervisor ends what the crashed one left behind)"
-    ]
-
-
 def test_what_this_version_does_anyway_may_be_written():
     assert app_of("logs = { to = ['file'] }")
-    assert config_of("[processes.a]\ncommand='x'\n[supervisor]\non_crash = 'kill'")

@@ -7,7 +7,7 @@ import pytest
 from oxtrio.config.load import load
 from oxtrio.errors import ConfigError
 from oxtrio.model.facts import Source
-from oxtrio.model.spec import AppSpec
+from oxtrio.model.spec import AppSpec, OnCrash
 from tests.config.reading import (
     FACTS,
     UNPRIVILEGED,
@@ -218,6 +218,7 @@ class TestSupervisor:
         assert config.supervisor.stop_timeout == 9.0
         assert config.supervisor.log_level == "debug"
         assert config.supervisor.umask == 0o077
+        assert config.supervisor.on_crash is OnCrash.KILL
 
     def test_without_it_everything_is_usual(self):
         supervisor = config_of("[processes.a]\ncommand='x'").supervisor

@@ -9,8 +9,9 @@ from tests.e2e.processes import alive
 
 pytestmark = pytest.mark.slow
 
-SLEEPER = '[processes.a]\ncommand = "sleep 3600"\nstart_secs = 0\n'
-TRAP = f"[processes.a]\ncommand = '{PYTHON} {FIXTURES}/trapmark.py heard'\nstart_secs = 0\n"
+KILL = '[supervisor]\non_crash = "kill"\n'
+SLEEPER = f'{KILL}[processes.a]\ncommand = "sleep 3600"\nstart_secs = 0\n'
+TRAP = f"{KILL}[processes.a]\ncommand = '{PYTHON} {FIXTURES}/trapmark.py heard'\nstart_secs = 0\n"
 
 
 def test_the_next_start_ends_what_was_left_in_order_and_never_makes_two_copies(ox: Ox):
@@ -34,7 +35,7 @@ def test_the_next_start_ends_what_was_left_in_order_and_never_makes_two_copies(o
 
 def test_a_daemon_of_a_crashed_supervisor_goes_too(ox: Ox):
     ox.write(
-        f'[processes.a]\ncommand = "{PYTHON} {FIXTURES}/daemonise.py daemon stay"\nstart_secs = 0\n'
+        f'{KILL}[processes.a]\ncommand = "{PYTHON} {FIXTURES}/daemonise.py daemon stay"\nstart_secs = 0\n'
         "stop_timeout_ms = 500\n"
     )
     ox.done("start")
@@ -60,7 +61,7 @@ def test_stop_after_a_crash_ends_the_apps(ox: Ox):
 
 def test_the_log_goes_on_after_a_crash_with_each_line_once(ox: Ox):
     ox.write(
-        "[processes.a]\ncommand = 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.002; done'\n"
+        f"{KILL}[processes.a]\ncommand = 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.002; done'\n"
         "start_secs = 0\nlog_file = 'a.log'\n"
     )
     ox.done("start")

@@ -197,6 +197,10 @@ class FakeSlot:
     number: int
     released: bool = False
 
+    @property
+    def place(self) -> int:
+        return self.number
+
     def fileno(self) -> int:
         return 100 + self.number
 

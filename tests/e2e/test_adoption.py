@@ -1,0 +1,173 @@
+"""kill -9 of the supervisor: what runs goes on, and the next supervisor goes on with it."""
+
+import os
+import signal
+from contextlib import suppress
+from http.client import HTTPException
+from pathlib import Path
+
+import pytest
+
+from benchmarks.load import LoadSpec, start
+from tests.e2e.kit import FIXTURES, PYTHON, Ox
+from tests.e2e.processes import alive
+from tests.e2e.site import own_port
+
+pytestmark = pytest.mark.slow
+
+SLEEPER = '[processes.a]\ncommand = "sleep 3600"\nstart_secs = 0\n'
+
+
+def killed(ox: Ox) -> None:
+    """The supervisor is killed by force, and its keeper has started another one."""
+    old = ox.supervisor()
+    old.send_signal(signal.SIGKILL)
+
+    def is_followed() -> bool:
+        with suppress(OSError, HTTPException):
+            return ox.supervisor() != old
+        return False
+
+    ox.eventually(is_followed, "the next supervisor")
+
+
+def test_nothing_is_noticed_by_apps_and_their_clients(ox: Ox):
+    port = own_port()
+    ox.write(
+        f'[processes.web]\ncommand = "{PYTHON} {FIXTURES}/handed.py 1"\n'
+        f'listen = "127.0.0.1:{port}"\nrestart_on_exit = true\n'
+        f'[processes.count]\ncommand = "{PYTHON} {FIXTURES}/numbered.py 1000000"\n'
+        "start_secs = 0\n"
+    )
+    ox.done("start")
+    before = ox.pid("web"), ox.pid("count")
+    with start(LoadSpec(f"127.0.0.1:{port}", concurrency=4, pause=0.005)) as load:
+        load.wait_answers(20)
+        for _ in range(3):
+            killed(ox)
+        load.wait_answers(20)
+        whole = load.stop().whole
+
+    assert whole.failures == 0, whole
+    assert (ox.pid("web"), ox.pid("count")) == before
+    assert [row["restarts"] for row in ox.rows().values()] == [0, 0]
+
+
+def test_a_reload_after_it_has_no_gap(ox: Ox):
+    port = own_port()
+    ox.write(
+        f'[processes.web]\ncommand = "{PYTHON} {FIXTURES}/handed.py 1"\n'
+        f'listen = "127.0.0.1:{port}"\n'
+    )
+    ox.done("start")
+    old = ox.pid("web")
+    killed(ox)
+    assert ox.rows()["web"]["listen"] == [f"127.0.0.1:{port}"]
+    with start(LoadSpec(f"127.0.0.1:{port}", concurrency=4, pause=0.005)) as load:
+        load.wait_answers(20)
+        ox.done("reload", "web")
+        load.wait_answers(20)
+        whole = load.stop().whole
+
+    assert whole.failures == 0, whole
+    assert ox.pid("web") != old
+    assert not alive(old)
+
+
+def test_one_that_ends_in_the_gap_has_its_last_words_and_its_exit(ox: Ox):
+    ox.write(
+        '[processes.a]\ncommand = "echo up; read line < go; echo last words; exit 7"\n'
+        "start_secs = 0\nrestart_on_exit = false\n"
+    )
+    os.mkfifo(ox.folder / "go")
+    ox.done("start")
+    old = ox.supervisor()
+    old.send_signal(signal.SIGSTOP)  # it can see nothing any more
+    (ox.folder / "go").write_text("go\n")
+    ox.eventually(lambda: not any("read line" in " ".join(p.cmdline()) for p in ox.ours()), "end")
+    old.send_signal(signal.SIGKILL)
+
+    row = ox.becomes("a", "crashed")
+
+    assert row["exit"]["code"] == 7
+    assert "last words" in ox.done("logs", "a", "--no-prefix").splitlines()
+
+
+def test_what_an_operator_wanted_is_still_wanted(ox: Ox):
+    ox.write(SLEEPER + SLEEPER.replace(".a]", ".b]") + SLEEPER.replace(".a]", ".c]"))
+    ox.done("start")
+    ox.done("stop", "b")
+    ox.done("scale", "c=2")
+
+    killed(ox)
+
+    rows = ox.rows()
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "a": "running",
+        "b": "stopped",
+        "c:0": "running",
+        "c:1": "running",
+    }
+
+
+def test_failures_count_on(ox: Ox):
+    ox.write('[processes.a]\ncommand = "exit 3"\nrestart_delay_ms = 3600000\n')
+    ox.refused(1, "start")
+    before = ox.becomes("a", "backoff")
+
+    killed(ox)
+
+    after = ox.becomes("a", "backoff")
+    assert after["next_at"][:16] == before["next_at"][:16]
+
+
+def test_without_a_keeper_the_next_start_adopts(ox: Ox):
+    ox.write(SLEEPER)
+    ox.done("start")
+    old = ox.pid("a")
+    ox.crash()
+    assert alive(old)
+
+    ox.done("start")
+
+    assert ox.pid("a") == old
+    ox.done("stop")
+    assert ox.ours() == []
+
+
+def test_what_an_adopted_run_has_started_goes_with_it(ox: Ox):
+    ox.write(
+        f'[processes.a]\ncommand = "{PYTHON} {FIXTURES}/daemonise.py daemon stay"\nstart_secs = 0\n'
+    )
+    ox.done("start")
+    daemon = int(ox.content("daemon"))
+    killed(ox)
+
+    ox.done("stop", "a")
+
+    assert not alive(daemon)
+
+
+def test_a_changed_oxfile_touches_nothing_that_was_adopted(ox: Ox):
+    ox.write(SLEEPER)
+    ox.done("start")
+    old = ox.pid("a")
+    ox.write(SLEEPER.replace("3600", "3601"))
+
+    killed(ox)
+
+    assert ox.pid("a") == old
+    assert "changed: oxtrio reload a" in ox.done("start")
+    ox.done("reload", "a")
+    assert Path(f"/proc/{ox.pid('a')}/cmdline").read_bytes() == b"sleep\x003601\x00"
+
+
+def test_kill_ends_what_was_left_first(ox: Ox):
+    ox.write(SLEEPER + '[supervisor]\non_crash = "kill"\n')
+    ox.done("start")
+    old = ox.pid("a")
+
+    killed(ox)
+
+    assert not alive(old)
+    assert ox.becomes("a", "running", after=old)
