@@ -1,6 +1,6 @@
 """How clients reach the runs of an instance: what is held for it, and how a run is told."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from oxtrio.model.spec import AppSpec, ListenSpec, ReloadManner
@@ -9,6 +9,7 @@ from oxtrio.policy.reload import Reached, Succession, succession_of
 from oxtrio.policy.servers import Bound, LeftAlone, Takes, server_of
 
 Command = str | tuple[str, ...]
+Env = tuple[tuple[str, str], ...]
 HasFile = Callable[[str], bool]
 """Whether a file of this name is in the working folder."""
 
@@ -54,9 +55,10 @@ def _held(
     command = numbered(spec.command, instance, spec.port)
     names = [listen.name for listen in listens]
     with_numbers = _each(command, lambda text: with_fds(text, names))
-    # A known server that is not told by its command is told in its own way.
-    server = server_of(command, environ(spec.port), has) if with_numbers == command else None
-    env = _filled(server.env) if isinstance(server, Takes) else ()
+    env: Env = ()
+    if with_numbers == command:
+        # A known server that is not told by its command is told in its own way.
+        with_numbers, env = _told(server_of(command, environ(spec.port), has), command, names)
     return Serving(
         command=with_numbers,
         succession=succession_of(spec, Reached(held=listens)),
@@ -65,6 +67,16 @@ def _held(
         env=env,
         listen_fds=not _counts_twice(with_numbers),
     )
+
+
+def _told(
+    server: Takes | LeftAlone | None, command: Command, names: Sequence[str]
+) -> tuple[Command, Env]:
+    """How *server* learns of the sockets: by its command, or by its environment."""
+    if not isinstance(server, Takes):
+        return command, ()
+    told = server.command if len(server.addresses) == len(names) else command
+    return _each(told, lambda text: with_fds(text, names)), _filled(server.env)
 
 
 def _counts_twice(command: Command) -> bool:

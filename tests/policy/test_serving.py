@@ -147,6 +147,12 @@ def test_gunicorn_is_told_by_listen_fds():
     assert (serving.env, serving.listen_fds) == ((), True)
 
 
+def test_hypercorn_is_told_by_its_command_where_the_oxfile_says_the_address():
+    spec = an_app("hypercorn main:app", listen=(ListenSpec(host="127.0.0.1", port=8000),))
+
+    assert "fd://3" in serve(spec).command
+
+
 def test_hypercorn_is_told_by_its_command():
     serving = serve(an_app("hypercorn main:app --bind 127.0.0.1:8000"))
 
