@@ -27,17 +27,14 @@ from oxtrio.model.spec import Config, OnCrash
 from oxtrio.monitors.health import watch_health
 from oxtrio.monitors.usage import watch_usage
 from oxtrio.monitors.viewers import Viewers
-from oxtrio.process.output import settle_marks
-from oxtrio.process.record import records_in
 from oxtrio.process.sockets import open_sockets
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.project.folders import Folders
 from oxtrio.project.locate import Project
 from oxtrio.project.reading import load_project
-from oxtrio.supervisor.adopting import Estate, estate_of, take_over
+from oxtrio.supervisor.adopting import Estate, settle_estate, take_over
 from oxtrio.supervisor.ending import Ending
 from oxtrio.supervisor.journal import Journal, rfc3339
-from oxtrio.supervisor.leftovers import end_leftovers
 from oxtrio.supervisor.memory import Memory
 from oxtrio.supervisor.narration import narrate
 from oxtrio.supervisor.remembered import Versions
@@ -85,8 +82,7 @@ async def run_daemon(setup: Setup) -> int:
     """Run everything until told to stop; the exit code. Cancelling stops all apps first."""
     signals.reset_dispositions()
     await _prepare_probes(setup.config)
-    estate = _estate(setup)
-    notices = await _end_what_a_crash_left(setup, estate)
+    estate = await _settle(setup)
     async with (
         open_owner() as children,
         open_store(setup.default_logs, setup.say) as logs,
@@ -94,16 +90,11 @@ async def run_daemon(setup: Setup) -> int:
     ):
         children.have_keeper(setup.keepsakes.pid, setup.keepsakes.exits)
         supervisor = _supervisor_of(setup, children, logs)
-        memory = Memory(setup.folders.state, partial(remember, supervisor, Versions()))
-        supervisor.remember, supervisor.remembered = memory.changed, memory.write
-        if adopted := take_over(supervisor, estate):
-            names = ", ".join(adopted)
-            notices.append(f"goes on with what an earlier supervisor had begun: {names}")
-        supervisor.notices += notices
+        memory = _go_on(supervisor, setup, estate)
         viewers = Viewers()
         ending = Ending(supervisor, when_all_ended=setup.start)
         supervisor.freshen = viewers.wait_fresh
-        herald = Herald(setup.environ, supervisor)
+        herald = Herald(setup.environ, supervisor, setup.keepsakes.pid)
         async with trio.open_nursery() as top:
             top.start_soon(_watch_keeper, setup.keepsakes, children)
             top.start_soon(memory.serve)
@@ -193,30 +184,20 @@ async def _stop_all(supervisor: Supervisor, control: ControlServer) -> None:
         await control.finish()
 
 
-def _estate(setup: Setup) -> Estate:
-    """What an earlier supervisor has left that can be gone on with; nothing where it may not."""
-    where = setup.folders
-    if where.runs is None or where.state is None:
-        return Estate()
-    records = [record for _, record in records_in(where.runs) if record is not None]
-    if setup.config.supervisor.on_crash is OnCrash.KILL:
-        records = []  # what was wanted is wanted still
-    remembered = Memory.load(where.state, setup.say)
-    settle_marks(where.runs)
-    return estate_of(remembered, records, setup.keepsakes.exits)
+async def _settle(setup: Setup) -> Estate:
+    adopts = setup.config.supervisor.on_crash is OnCrash.ADOPT
+    where, exits = setup.folders, setup.keepsakes.exits
+    return await settle_estate(where.runs, where.state, exits, adopts=adopts, say=setup.say)
 
 
-async def _end_what_a_crash_left(setup: Setup, estate: Estate) -> list[str]:
-    """End it before anything new starts, but what is gone on with; what to tell the operator."""
-    if setup.folders.runs is None:
-        return []
-    ended = await end_leftovers(setup.folders.runs, estate.run_ids)
-    if ended.survivors:
-        pids = ", ".join(map(str, ended.survivors))
-        raise OxtrioError(f"processes of an earlier supervisor are still there: pid {pids}")
-    if not ended.names:
-        return []
-    return [f"ended what an earlier supervisor had left running: {', '.join(ended.names)}"]
+def _go_on(supervisor: Supervisor, setup: Setup, estate: Estate) -> Memory:
+    """Begin where an earlier supervisor has left off, and remember for the next one."""
+    memory = Memory(setup.folders.state, partial(remember, supervisor, Versions()))
+    supervisor.remember, supervisor.remembered = memory.changed, memory.write
+    supervisor.notices += estate.notices
+    if adopted := ", ".join(take_over(supervisor, estate)):
+        supervisor.notices.append(f"goes on with what an earlier supervisor had begun: {adopted}")
+    return memory
 
 
 async def _watch_keeper(keeper: Keeper, children: Owner) -> None:

@@ -29,10 +29,14 @@ class Herald:
     Nothing here waits for the manager: what it has no room for is said again by `serve`.
     """
 
-    def __init__(self, environ: Mapping[str, str], supervisor: Supervisor) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], supervisor: Supervisor, keeper: int | None = None
+    ) -> None:
+        """*keeper* is the pid of our keeper, which is the main process of the service then."""
         assert supervisor.identity is not None
         self._address = environ.get("NOTIFY_SOCKET", "")
         self._pid = supervisor.identity.pid
+        self._main = self._pid if keeper is None else keeper
         self._ping_every = ping_interval(environ, self._pid)
         self._supervisor = supervisor
         self._ready = trio.Event()
@@ -50,7 +54,7 @@ class Herald:
         self._ready.set()
         self._status = self._summary()
         # In the background we are a child of what systemd has started, which ends soon.
-        main = () if self._supervisor.foreground else (f"MAINPID={self._pid}",)
+        main = () if self._supervisor.foreground else (f"MAINPID={self._main}",)
         self._say("READY=1", f"STATUS={self._status}", *main)
 
     @contextmanager

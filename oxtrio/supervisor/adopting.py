@@ -1,16 +1,20 @@
 """Going on where a supervisor that died by force has left off: the same runs, the same wishes."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from oxtrio.errors import OxtrioError
 from oxtrio.model.spec import AppSpec
 from oxtrio.model.state import State
 from oxtrio.policy.restart import Streak
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life
-from oxtrio.process.record import Record
+from oxtrio.process.output import settle_marks
+from oxtrio.process.record import Record, records_in
+from oxtrio.supervisor.leftovers import end_leftovers
+from oxtrio.supervisor.memory import Memory
 from oxtrio.supervisor.remembered import Remembered, RememberedInstance
 from oxtrio.system.proc import boot_id
 
@@ -27,6 +31,9 @@ class Estate:
     remembered: Remembered = field(default_factory=Remembered)
     runs: tuple[Record, ...] = ()
     """One for each instance at most."""
+
+    notices: tuple[str, ...] = ()
+    """What the operator should know."""
 
     @property
     def run_ids(self) -> frozenset[str]:
@@ -55,6 +62,37 @@ def estate_of(
         if known and there and where in wanted and not record.newcomer:
             found[where] = record
     return Estate(remembered=remembered, runs=tuple(found.values()))
+
+
+async def settle_estate(
+    runs: str | None,
+    state: str | None,
+    exits: Mapping[int, int],
+    *,
+    adopts: bool,
+    say: Callable[[str], None],
+) -> Estate:
+    """What an earlier supervisor has left; what cannot be gone on with is ended first.
+
+    *runs* and *state* are its folders, *exits* what the keeper has seen. Raises `OxtrioError`
+    where something cannot be ended. Cancelling leaves the rest running, and recorded.
+    """
+    if runs is None:
+        return Estate()
+    records = [record for _, record in records_in(runs) if record is not None]
+    remembered = Memory.load(state, say) if state is not None else None
+    settle_marks(runs)
+    # Without adoption, too, what was wanted is wanted still.
+    estate = estate_of(remembered, records if adopts else [], exits)
+    ended = await end_leftovers(runs, estate.run_ids)
+    if ended.survivors:
+        pids = ", ".join(map(str, ended.survivors))
+        raise OxtrioError(f"processes of an earlier supervisor are still there: pid {pids}")
+    if not ended.names:
+        return estate
+    names = ", ".join(ended.names)
+    notice = f"ended what an earlier supervisor had left running: {names}"
+    return replace(estate, notices=(notice,))
 
 
 def take_over(supervisor: "Supervisor", estate: Estate) -> tuple[str, ...]:

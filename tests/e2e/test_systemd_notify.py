@@ -150,7 +150,7 @@ def test_the_supervisor_in_the_background_says_who_it_is(ox: Ox, manager: Manage
     ox.done("start", NOTIFY_SOCKET=manager.address)
 
     ready = manager.hears("READY")
-    assert int(ready["MAINPID"]) == ox.supervisor().pid
+    assert int(ready["MAINPID"]) == ox.keeper().pid
     manager.hears("STATUS", "1 running")
     ox.done("stop")
     assert manager.phases() == ["READY", "STOPPING"]
