@@ -112,9 +112,7 @@ async def run_daemon(setup: Setup) -> int:
                 _announce(supervisor, "started")
                 await _watch_until_shutdown(setup, supervisor, viewers, ending, herald)
                 herald.stopping(ending.exit_code)
-                await _stop_all(supervisor, control)
-                with trio.move_on_after(LAST_KILLS):
-                    await children.end_orphans()
+                await _stop_all(supervisor, control, children)
                 _announce(supervisor, "ended")
             top.cancel_scope.cancel()
     return ending.exit_code
@@ -171,7 +169,7 @@ async def _start_all(setup: Setup, supervisor: Supervisor, ending: Ending, heral
     herald.ready()
 
 
-async def _stop_all(supervisor: Supervisor, control: ControlServer) -> None:
+async def _stop_all(supervisor: Supervisor, control: ControlServer, children: Owner) -> None:
     """Stop every app, within the bound of the project, and answer until the end."""
     bound = supervisor.config.supervisor.stop_timeout
     with trio.move_on_after(float("inf") if bound is None else bound) as patience:
@@ -182,6 +180,8 @@ async def _stop_all(supervisor: Supervisor, control: ControlServer) -> None:
         await supervisor.stop_all()
     with trio.move_on_after(LAST_REPLIES):
         await control.finish()
+    with trio.move_on_after(LAST_KILLS):
+        await children.end_orphans()
 
 
 async def _settle(setup: Setup) -> Estate:
