@@ -106,14 +106,11 @@ async def run_daemon(setup: Setup) -> int:
                 signals.unblock()
                 if herald.is_heard:
                     top.start_soon(keep_running, "herald", herald.serve, supervisor)
-                if setup.on_ready is not None:
-                    setup.on_ready()
-                    herald.ready()
-                _announce(supervisor, "started")
+                _announce(setup, supervisor, herald)
                 await _watch_until_shutdown(setup, supervisor, viewers, ending, herald)
                 herald.stopping(ending.exit_code)
                 await _stop_all(supervisor, control, children)
-                _announce(supervisor, "ended")
+                supervisor.journal.record("", "ended", reason="supervisor ended", pid=os.getpid())
             top.cancel_scope.cancel()
     return ending.exit_code
 
@@ -124,10 +121,14 @@ async def _prepare_probes(config: Config) -> None:
     await prepare(each.endpoint for each in checks if each.endpoint is not None)
 
 
-def _announce(supervisor: Supervisor, what: str) -> None:
+def _announce(setup: Setup, supervisor: Supervisor, herald: Herald) -> None:
+    """It is up, and answers: tell whoever wants to know."""
+    if setup.on_ready is not None:
+        setup.on_ready()
+        herald.ready()
     for notice in supervisor.notices:
         supervisor.journal.record("", "notice", reason=notice)
-    supervisor.journal.record("", what, reason=f"supervisor {what}", pid=os.getpid())
+    supervisor.journal.record("", "started", reason="supervisor started", pid=os.getpid())
 
 
 async def _watch_until_shutdown(
