@@ -113,12 +113,11 @@ class Client:
 
     @property
     def releases(self) -> list[str]:
-        """In the order in which they answered, each said once for as long as it lasted."""
-        found: list[str] = []
-        for each in self.answers:
-            if not found or found[-1] != each.release:
-                found.append(each.release)
-        return found
+        """In the order of their first answers.
+
+        What one has accepted it may still answer when the next has answered another client.
+        """
+        return list(dict.fromkeys(each.release for each in self.answers))
 
     async def go_on(self) -> None:
         while True:
