@@ -27,7 +27,7 @@ from oxtrio.model.spec import Config, OnCrash
 from oxtrio.monitors.health import watch_health
 from oxtrio.monitors.usage import watch_usage
 from oxtrio.monitors.viewers import Viewers
-from oxtrio.process.sockets import open_sockets
+from oxtrio.process.sockets import Sockets, open_sockets
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.project.folders import Folders
 from oxtrio.project.locate import Project
@@ -215,7 +215,7 @@ def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervis
         containment=Containment(children),
         scratch=Scratch(),
         logs=logs,
-        sockets=open_sockets(steered=_steers(setup.environ), keepsakes=setup.keepsakes),
+        sockets=_sockets(setup),
         keepsakes=setup.keepsakes,
         display=setup.display,
         read_env_file=read_env_file,
@@ -252,9 +252,10 @@ def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervis
     return supervisor
 
 
-def _steers(environ: Mapping[str, str]) -> bool:
-    """Whether held sockets are one for each run; "off" is for trying the other way."""
-    return environ.get("OXTRIO_STEERING") != "off" and is_steering_supported()
+def _sockets(setup: Setup) -> Sockets:
+    """One for each run, where the kernel can steer; "off" is for trying the other way."""
+    steered = setup.environ.get("OXTRIO_STEERING") != "off" and is_steering_supported()
+    return open_sockets(steered=steered, keepsakes=setup.keepsakes)
 
 
 def _report_bug(setup: Setup, journal: Journal, what: str, bug: BaseException) -> None:

@@ -17,8 +17,6 @@ import fcntl
 import mmap
 import os
 import stat
-import struct
-import termios
 from pathlib import Path
 
 import trio
@@ -167,13 +165,6 @@ class Pipe:
             self._scratch.grow(self.reading)
             self._size = fcntl.fcntl(self.reading, fcntl.F_GETPIPE_SZ)
         return os.read(self._scratch.reading, copied) if copied else b""
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that wait now."""
-        count = bytearray(struct.calcsize("i"))
-        fcntl.ioctl(self.reading, termios.FIONREAD, count)
-        return int(struct.unpack("i", count)[0])
 
     def consume(self, count: int, witness: memoryview | None = None) -> None:
         """Take out the first *count* bytes of what was peeked; the last one goes to *witness*.

@@ -35,8 +35,8 @@ def test_the_next_start_ends_what_was_left_in_order_and_never_makes_two_copies(o
 
 def test_a_daemon_of_a_crashed_supervisor_goes_too(ox: Ox):
     ox.write(
-        f'{KILL}[processes.a]\ncommand = "{PYTHON} {FIXTURES}/daemonise.py daemon stay"\nstart_secs = 0\n'
-        "stop_timeout_ms = 500\n"
+        f'{KILL}[processes.a]\ncommand = "{PYTHON} {FIXTURES}/daemonise.py daemon stay"\n'
+        "start_secs = 0\nstop_timeout_ms = 500\n"
     )
     ox.done("start")
     daemon = int(ox.content("daemon"))
@@ -61,7 +61,8 @@ def test_stop_after_a_crash_ends_the_apps(ox: Ox):
 
 def test_the_log_goes_on_after_a_crash_with_each_line_once(ox: Ox):
     ox.write(
-        f"{KILL}[processes.a]\ncommand = 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.002; done'\n"
+        f"{KILL}[processes.a]\n"
+        "command = 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.002; done'\n"
         "start_secs = 0\nlog_file = 'a.log'\n"
     )
     ox.done("start")
