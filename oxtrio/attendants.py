@@ -15,9 +15,6 @@ from oxtrio.systemd import Herald
 MONITOR_PAUSE = 1.0
 """Seconds after which a monitor that a bug has ended starts again."""
 
-TWICE = 0.2
-"""Seconds within which the same signal is the same one, come on two ways."""
-
 Say = Callable[[str], None]
 
 
@@ -47,11 +44,7 @@ async def obey_signals(
     at_terminal = supervisor.foreground and signals.has_terminal()
     with trio.open_signal_receiver(*wanted) as arrivals:
         task_status.started()
-        last = (0, -TWICE)
         async for number in arrivals:
-            before, last = last, (number, trio.current_time())
-            if number == before[0] and last[1] - before[1] < TWICE:
-                continue  # to all of the session: it came from the keeper as well
             name = Signals(number).name
             if number == signals.RELOAD and not at_terminal:
                 say(f"{name}: reloads the oxfile and reopens the logs")

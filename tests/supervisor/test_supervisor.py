@@ -2,6 +2,7 @@
 
 import random
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,8 @@ async def test_orders_in_the_moments_in_which_it_dies_are_no_bug(tmp_path: Path,
         for _ in range(15):
             await here.start("s")
             await here.until(lambda: here.status("s").pid is not None)
-            kill(here.pid("s"), chance.choice([signal.SIGKILL, signal.SIGTERM]))
+            with suppress(ProcessLookupError):  # it may have ended in just this moment
+                kill(here.pid("s"), chance.choice([signal.SIGKILL, signal.SIGTERM]))
             for _ in range(chance.randrange(4)):
                 await trio.lowlevel.checkpoint()
             await here.order(chance.choice([Verb.STOP, Verb.RESTART, Verb.START]), "s")
