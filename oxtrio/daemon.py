@@ -236,7 +236,15 @@ def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervis
     def report(what: str, bug: BaseException) -> None:
         _report_bug(setup, journal, what, bug)
 
-    identity = SupervisorStatus(
+    supervisor = Supervisor(setup.config, around, journal, read_config, report)
+    supervisor.environ = setup.environ
+    supervisor.identity = _identity(setup)
+    return supervisor
+
+
+def _identity(setup: Setup) -> SupervisorStatus:
+    project = setup.project
+    return SupervisorStatus(
         version=__version__,
         pid=os.getpid(),
         project=project.identity,
@@ -246,10 +254,6 @@ def _supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Supervis
         foreground=setup.start,
         stopping=False,
     )
-    supervisor = Supervisor(setup.config, around, journal, read_config, report)
-    supervisor.environ = setup.environ
-    supervisor.identity = identity
-    return supervisor
 
 
 def _sockets(setup: Setup) -> Sockets:
