@@ -21,6 +21,7 @@ from oxtrio.policy.command import argv
 from oxtrio.policy.servers import Bound, Takes, server_of
 from tests.e2e.processes import DEADLINE, eventually
 from tests.e2e.stack import BIN
+from tests.system.clients import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -184,11 +185,7 @@ def listening(port: int) -> set[int]:
 
 
 def free_ports(count: int) -> list[int]:
-    with_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in with_ports]
-    for each in with_ports:
-        each.close()
-    return ports
+    return [free_port() for _ in range(count)]
 
 
 Servers = dict[str, Server]

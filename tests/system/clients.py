@@ -1,6 +1,7 @@
 """Those who listen and those who connect, for the tests of held addresses."""
 
 import os
+import random
 import select
 import socket
 import subprocess
@@ -36,9 +37,17 @@ def sockets_stay_as_they_are() -> Iterator[None]:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has on any address, and that no outgoing connection is ever given.
+
+    One of those that the kernel hands out may be taken by a client of another test meanwhile.
+    """
+    for port in random.sample(range(12_000, 32_000), 100):
+        with suppress(OSError), socket.socket() as four, socket.socket(socket.AF_INET6) as six:
+            six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            four.bind(("", port))
+            six.bind(("::", port))
+            return port
+    raise AssertionError("none of 100 ports is free")
 
 
 def tcp(host: str = "127.0.0.1", **more: object) -> ListenSpec:
