@@ -241,7 +241,7 @@ def test_a_stretch_of_time_has_its_own_outcome():
 def test_the_client_is_gone_at_the_end_however_that_comes():
     with server(hangs) as (_, address):
         with suppress(ZeroDivisionError), start(LoadSpec(address)) as load:
-            [client] = _clients(os.getpid(), address)
+            [client] = eventually(lambda: _clients(os.getpid(), address), "its program to begin")
             raise ZeroDivisionError
         assert not alive(client)
         with pytest.raises((Failed, ValueError)):
@@ -257,7 +257,7 @@ def test_the_client_is_gone_when_who_started_it_was_killed():
         parent = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[1])
         with parent:
             eventually(lambda: served.connections > 10, "the load")
-            [client] = _clients(parent.pid, address)
+            [client] = eventually(lambda: _clients(parent.pid, address), "its program to begin")
             parent.send_signal(signal.SIGKILL)
         eventually(lambda: not alive(client), "the client to be gone")
 
