@@ -75,6 +75,8 @@ class Setup:
     """Changes what the oxfile says to what this way of running needs."""
     keepsakes: Keeper = NOTHING_KEPT
     """Who keeps what the next supervisor needs if this one dies by force."""
+    resumes: bool = False
+    """The keeper has started us in the place of one that died: nobody else will say what to do."""
     on_ready: Callable[[], None] | None = None
 
 
@@ -188,7 +190,9 @@ async def _stop_all(supervisor: Supervisor, control: ControlServer, children: Ow
 async def _settle(setup: Setup) -> Estate:
     adopts = setup.config.supervisor.on_crash is OnCrash.ADOPT
     where, exits = setup.folders, setup.keepsakes.exits
-    return await settle_estate(where.runs, where.state, exits, adopts=adopts, say=setup.say)
+    estate = await settle_estate(where.runs, where.state, exits, adopts=adopts, say=setup.say)
+    # Where nothing of it is left any more, whoever starts us says what is wanted.
+    return estate if estate.runs or setup.resumes else Estate(notices=estate.notices)
 
 
 def _go_on(supervisor: Supervisor, setup: Setup, estate: Estate) -> Memory:

@@ -119,6 +119,7 @@ def run_background(arguments: Sequence[str]) -> int:
             environ=environ,
             say=_log,
             keepsakes=keeper,
+            resumes=not arguments[1:],
             on_ready=on_ready,
         )
         code = trio.run(run_daemon, setup)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.load import LoadSpec, start
@@ -29,6 +30,12 @@ def killed(ox: Ox) -> None:
         return False
 
     ox.eventually(is_followed, "the next supervisor")
+
+
+def _waits_for_its_line(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):  # one that has ended has no command any more
+        return "read line" in " ".join(process.cmdline())
+    return False
 
 
 def test_nothing_is_noticed_by_apps_and_their_clients(ox: Ox):
@@ -84,7 +91,7 @@ def test_one_that_ends_in_the_gap_has_its_last_words_and_its_exit(ox: Ox):
     old = ox.supervisor()
     old.send_signal(signal.SIGSTOP)  # it can see nothing any more
     (ox.folder / "go").write_text("go\n")
-    ox.eventually(lambda: not any("read line" in " ".join(p.cmdline()) for p in ox.ours()), "end")
+    ox.eventually(lambda: not any(map(_waits_for_its_line, ox.ours())), "the app to have ended")
     old.send_signal(signal.SIGKILL)
 
     row = ox.becomes("a", "crashed")
@@ -171,3 +178,19 @@ def test_kill_ends_what_was_left_first(ox: Ox):
 
     assert not alive(old)
     assert ox.becomes("a", "running", after=old)
+
+
+def test_where_nothing_is_left_everything_begins_anew(ox: Ox):
+    ox.write(
+        '[processes.migrate]\ncommand = "echo done >> done"\nrestart_on_exit = false\n'
+        + SLEEPER.replace("[processes.a]", '[processes.a]\ndepends_on = { migrate = "completed" }')
+    )
+    ox.done("start")
+    app = ox.pid("a")
+    ox.crash()
+    os.kill(app, signal.SIGKILL)
+
+    ox.done("start")
+
+    assert ox.rows()["a"]["status"] == "running"
+    assert (ox.folder / "done").read_text() == "done\ndone\n"
