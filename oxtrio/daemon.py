@@ -199,9 +199,15 @@ def _go_on(supervisor: Supervisor, setup: Setup, estate: Estate) -> Memory:
     """Begin where an earlier supervisor has left off, and remember for the next one."""
     memory = Memory(setup.folders.state, partial(remember, supervisor, Versions()))
     supervisor.remember, supervisor.remembered = memory.changed, memory.write
+    supervisor.memory_warnings = memory.warnings
     supervisor.notices += estate.notices
     if adopted := ", ".join(take_over(supervisor, estate)):
         supervisor.notices.append(f"goes on with what an earlier supervisor had begun: {adopted}")
+    for name in setup.keepsakes.left():
+        kind, _, rest = name.partition("/")
+        # Sockets are for who waits for its next attempt; pipes of runs that are over for nobody.
+        if kind == "run" and rest.partition("/")[0] not in estate.run_ids:
+            setup.keepsakes.drop(name)
     return memory
 
 

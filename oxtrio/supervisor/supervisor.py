@@ -76,6 +76,8 @@ class Supervisor:
         """Something is different that the next supervisor should know."""
         self.remembered: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
         """Returns when the next supervisor would know all that is so now."""
+        self.memory_warnings: Callable[[], tuple[str, ...]] = tuple
+        """Why it would not."""
         self.notices: list[str] = []
         """What the next `start` tells the operator, once."""
         self.stopping = False
@@ -185,7 +187,7 @@ class Supervisor:
     def supervisor_status(self) -> SupervisorStatus:
         """The supervisor itself."""
         assert self.identity is not None
-        warnings = self.around.logs.warnings()
+        warnings = (*self.around.logs.warnings(), *self.memory_warnings())
         return replace(self.identity, stopping=self.stopping, warnings=warnings)
 
     async def why(self, name: str) -> Why:
