@@ -18,7 +18,7 @@ def main() -> None:
         signals.block_early()
         descriptors.reserve()
     if sys.argv[1:2] == ["--supervise"]:
-        from oxtrio.startup import run_background
+        from oxtrio.startup.background import run_background
 
         sys.exit(run_background(sys.argv[2:]))
     from oxtrio.cli.main import main as command_line

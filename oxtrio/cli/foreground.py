@@ -28,7 +28,7 @@ def run(target: Target, manner: Manner) -> NoReturn:
     if manner.names:
         preview.check_names(target.config(), manner.names)
     # Here and nowhere else: Trio costs more than all that other commands do.
-    from oxtrio.startup import RunRequest, run_foreground
+    from oxtrio.startup.foreground import RunRequest, run_foreground
 
     request = RunRequest(
         project=project,

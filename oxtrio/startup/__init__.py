@@ -1,0 +1,1 @@
+"""How a supervisor comes up: in the foreground for `run`, in the background for `start`."""
