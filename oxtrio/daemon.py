@@ -41,11 +41,12 @@ from oxtrio.supervisor.remembered import Versions
 from oxtrio.supervisor.remembering import remember
 from oxtrio.supervisor.supervisor import Supervisor, open_supervisor
 from oxtrio.system import signals
-from oxtrio.system.children import Children, Owner, open_owner
+from oxtrio.system.children import Children
 from oxtrio.system.containment import Containment
 from oxtrio.system.fifo import Scratch
 from oxtrio.system.groups import is_steering_supported
 from oxtrio.system.keepsakes import NOTHING_KEPT, Keeper
+from oxtrio.system.owner import Owner, open_owner
 from oxtrio.system.probes import prepare
 from oxtrio.systemd import Herald
 

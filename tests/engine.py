@@ -26,10 +26,11 @@ from oxtrio.process.sockets import open_sockets
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.supervisor.journal import Journal
 from oxtrio.supervisor.supervisor import Supervisor, open_supervisor
-from oxtrio.system.children import PR_SET_CHILD_SUBREAPER, Children, open_owner
+from oxtrio.system.children import Children
 from oxtrio.system.containment import Containment
 from oxtrio.system.fifo import Scratch
 from oxtrio.system.guest import open_guest
+from oxtrio.system.owner import PR_SET_CHILD_SUBREAPER, open_owner
 from oxtrio.system.proc import all_pids, children_of, environ_of, stat_of
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -38,6 +38,10 @@ class Deadlines:
         """Whether *notify* and *log_line* have passed, as far as they are asked for."""
         return not self._lacks_ready and not self._lacks_line
 
+    def proven(self, now: float) -> "Deadlines":
+        """An earlier supervisor has heard all that makes it ready; it has pinged just now."""
+        return replace(self, said_ready=True, saw_line=True, pinged_at=now)
+
     def matched(self) -> "Deadlines":
         """A line of output is as *log_line* asks."""
         return replace(self, saw_line=True)

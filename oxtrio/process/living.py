@@ -140,6 +140,8 @@ class Living:
         standing.happened(Happening.SPAWNED, life.cause if standing.restarts == 0 else "")
         if run.ready:
             standing.ready(run)  # it was so before it was adopted
+        if run.child.paused:
+            standing.paused(run, True)
 
     async def _when_ready(self, run: Run) -> None:
         """What follows from readiness, or from its absence."""

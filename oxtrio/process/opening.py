@@ -9,9 +9,10 @@ import trio
 from oxtrio.errors import SpawnFailed
 from oxtrio.logs.sink import Sink
 from oxtrio.policy.versions import version_of, version_of_environment
-from oxtrio.process.output import Output, Tail, open_output, reading, remove_marks, reopen_output
+from oxtrio.process.output import Output, Tail, kept_names, open_output, reading, remove_marks
 from oxtrio.process.preparation import Preparation
 from oxtrio.process.record import Record, RecordFile
+from oxtrio.process.recovery import reopen_output
 from oxtrio.process.run import Owner, Run
 from oxtrio.process.voice import Voice
 from oxtrio.system.proc import boot_id
@@ -74,7 +75,7 @@ async def _opened(
                 await run.stop()  # noqa: ASYNC102 - shields and bounds itself
                 run.ended.set()
     finally:
-        for name in _kept(run.run_id):
+        for name in kept_names(run.run_id):
             around.keepsakes.drop(name)
         for output in outputs:
             output.close()
@@ -87,18 +88,12 @@ async def _opened(
             run.let_go()
 
 
-def _kept(run_id: str) -> tuple[str, str]:
-    """The names under which its pipes outlive the supervisor: stdout first."""
-    return f"run/{run_id}/out", f"run/{run_id}/err"
-
-
 def _adopt(
     owner: Owner, preparation: Preparation, sinks: Sequence[Sink], record: Record
 ) -> tuple[Run, list[Output]]:
     around, tail = preparation.surroundings, Tail()
-    left = [around.keepsakes.take(name) for name in _kept(record.run_id)]
     try:
-        outputs = reopen_output(around, record.run_id, sinks, tail, left)
+        outputs = reopen_output(around, record.run_id, sinks, tail)
     except OSError as error:
         raise SpawnFailed(f"cannot read its output any more: {error.strerror}") from error
     voice = _voice(preparation, record.run_id, outputs)
@@ -111,6 +106,9 @@ def _adopt(
         run.main.name(record.main_pid)
     if record.ready:
         run.was_ready()
+        if voice is not None:
+            voice.was_ready()
+    run.child.look_whether_paused()
     return run, outputs
 
 
@@ -141,7 +139,7 @@ def _begin(
         child = around.children.spawn(launch)
         undo.pop_all()
     record.spawned(child.pid, child.started)
-    for name, output in zip(_kept(run_id), outputs, strict=True):
+    for name, output in zip(kept_names(run_id), outputs, strict=True):
         output.pipe.spawned()
         around.keepsakes.keep(name, output.pipe.reading)
     run = Run(owner, preparation, around.containment.admit(run_id, child), record, tail)
@@ -154,7 +152,8 @@ def _voice(preparation: Preparation, run_id: str, outputs: Sequence[Output]) -> 
     ready = preparation.spec.ready
     if not ready.notify and ready.log_line is None:
         return None
-    voice = Voice(run_id, ready, preparation.spec.stop, preparation.uid)
+    keepsakes = preparation.surroundings.keepsakes
+    voice = Voice(run_id, ready, preparation.spec.stop, preparation.uid, keepsakes)
     for output in outputs:
         output.hear = voice.listener()
     return voice

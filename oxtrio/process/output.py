@@ -4,10 +4,7 @@ What has left the pipe is in the log, so a reader that dies loses nothing; and a
 far it was, so that the next one writes nothing twice. Nothing is decoded; lines are only looked
 for where several writers share a file.
 
-Who adopts runs calls, in this order: `settle_marks(folder)` once, before any log is opened;
-`reopen_output(around, run_id, sinks, tail, kept)` for each run; then both are read by
-`async with reading(outputs)`, as ever. Of a run that has ended meanwhile its last words are
-read on leaving that block; what is closed and removed after it is the same, too.
+What an earlier supervisor has left of it is in process/recovery.py.
 """
 
 import os
@@ -21,14 +18,15 @@ from typing import NoReturn
 import trio
 
 from oxtrio.logs.display import Display
-from oxtrio.logs.extent import bytes_kept
 from oxtrio.logs.sink import Sink
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.system.fifo import LARGEST, Pipe
-from oxtrio.system.mark import Mark, Move, Phase
+from oxtrio.system.mark import Mark, Move
 
 DRAIN = 2.0
 """Seconds that reading may go on after the end of a run: a grandchild may never stop writing."""
+
+STREAMS = ("out", "err")
 
 TAIL = 16384
 """Bytes of output that are remembered for a run, to show its last words."""
@@ -162,9 +160,24 @@ class Output:
         finally:
             self._sink.end(time.time())
 
+    def copy_of_mark(self) -> int | None:
+        """A descriptor that says where it stands; None where a file of the run does. `OSError`."""
+        return self._mark.copy() if self.pipe.path is None else None
+
     def close(self) -> None:
         self._mark.close()
         self.pipe.close()
+
+
+def kept_names(run_id: str) -> tuple[str, str]:
+    """The names under which its pipes outlive the supervisor: stdout first."""
+    out, err = (f"run/{run_id}/{stream}" for stream in STREAMS)
+    return out, err
+
+
+def mark_of(name: str) -> str:
+    """The name for the copy of the mark of the pipe *name*."""
+    return f"{name}.mark"
 
 
 def open_output(
@@ -173,7 +186,7 @@ def open_output(
     """The two streams of a new run, stdout first. Raises `OSError`; then nothing is left open."""
     outputs: list[Output] = []
     try:
-        for stream, sink in zip(("out", "err"), sinks, strict=True):
+        for stream, sink in zip(STREAMS, sinks, strict=True):
             path = os.path.join(folder, f"{run_id}.{stream}") if folder else None
             mark = Mark(f"{path}.mark" if path else None, LARGEST)
             mark.log = sink.path
@@ -187,82 +200,10 @@ def open_output(
     return outputs
 
 
-def reopen_output(
-    around: Surroundings,
-    run_id: str,
-    sinks: Sequence[Sink],
-    tail: Tail,
-    kept: Sequence[int | None] = (None, None),
-) -> list[Output]:
-    """The two streams of a run that an earlier supervisor began, stdout first.
-
-    *kept* are the descriptors of `Pipe.reading` that outlived it; they are ours now, whatever
-    happens. What was on its way then is in the log once. Raises `OSError` where no pipe is
-    left, or no more can be opened; then nothing is left open.
-    """
-    outputs: list[Output] = []
-    waiting = list(kept)
-    try:
-        for stream, sink in zip(("out", "err"), sinks, strict=True):
-            path = os.path.join(around.runs, f"{run_id}.{stream}") if around.runs else None
-            pipe = Pipe.reopen(path, around.scratch, waiting.pop(0))
-            mark = _recovered(path, pipe, sink)
-            sink.resume(inside_line=mark.move.inside)
-            outputs.append(Output(pipe, sink, mark, tail, around.display))
-    except OSError:
-        for descriptor in waiting:
-            if descriptor is not None:
-                os.close(descriptor)
-        for output in outputs:
-            output.close()
-        raise
-    return outputs
-
-
-def _recovered(path: str | None, pipe: Pipe, sink: Sink) -> Mark:
-    """The mark of a pipe, with what was under way done or as if it had never begun."""
-    name = f"{path}.mark" if path else None
-    try:
-        mark = Mark.reopen(name, LARGEST) if name else Mark(None, LARGEST)
-    except OSError:
-        mark = Mark(None, LARGEST)  # a run goes on without it; the next crash may cost a chunk
-    _settle(mark)
-    if mark.phase is Phase.WRITTEN:
-        if not mark.is_consumed:
-            # Where the pipe went with its run there is nothing to take, and that is right.
-            pipe.consume(mark.move.consumed, mark.witness)
-        mark.clear()
-    mark.log = sink.path
-    return mark
-
-
-def _settle(mark: Mark) -> None:
-    if mark.phase is Phase.WRITING:
-        move = mark.move
-        known = move.inode and mark.log
-        written = (move.inode, move.offset, move.written)
-        mark.settle(bytes_kept(mark.log, *written) if known else 0)
-
-
-def settle_marks(folder: str) -> None:
-    """Find out how much of what was being written has reached its log.
-
-    Called before anybody writes to a log again: from then on it could not be told any more.
-    At most one write was under way in all, so this takes no longer than looking at the marks.
-    """
-    with suppress(OSError):
-        for name in os.listdir(folder):
-            if name.endswith(".mark"):
-                with suppress(OSError):
-                    mark = Mark.reopen(os.path.join(folder, name), LARGEST)
-                    _settle(mark)
-                    mark.close()
-
-
 def remove_marks(folder: str | None, run_id: str) -> None:
     """The run is over and its output complete: no reader will need the marks."""
     if folder:
-        for stream in ("out", "err"):
+        for stream in STREAMS:
             with suppress(OSError):
                 os.unlink(os.path.join(folder, f"{run_id}.{stream}.mark"))
 

@@ -12,6 +12,7 @@ from oxtrio.model.readiness import Test
 from oxtrio.model.spec import ReadySpec, StopSpec
 from oxtrio.policy.notify import Notice, parse_notice
 from oxtrio.policy.watchdog import Deadlines
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.notify import Message, NotifySocket
 
 if TYPE_CHECKING:
@@ -28,16 +29,27 @@ class Voice:
     Raises `SpawnFailed` where it could not be heard.
     """
 
-    def __init__(self, run_id: str, ready: ReadySpec, stop: StopSpec, uid: int | None) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        ready: ReadySpec,
+        stop: StopSpec,
+        uid: int | None,
+        keepsakes: Keepsakes = NOTHING_KEPT,
+    ) -> None:
         self._deadlines = Deadlines(ready, trio.current_time(), stop.timeout)
         self._turned = trio.lowlevel.ParkingLot()
         self._socket: NotifySocket | None = None
         self._pattern = ready.log_line
         if ready.notify:
             try:
-                self._socket = NotifySocket(run_id, uid)
+                self._socket = NotifySocket(run_id, uid, keepsakes)
             except OSError as error:
                 raise SpawnFailed(f"cannot make its NOTIFY_SOCKET: {error.strerror}") from error
+
+    def was_ready(self) -> None:
+        """An earlier supervisor has heard that it is ready."""
+        self._deadlines = self._deadlines.proven(trio.current_time())
 
     @property
     def env(self) -> dict[str, str]:

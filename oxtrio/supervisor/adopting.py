@@ -11,7 +11,7 @@ from oxtrio.model.state import State
 from oxtrio.policy.restart import Streak
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life
-from oxtrio.process.output import settle_marks
+from oxtrio.process.recovery import settle_marks
 from oxtrio.process.record import Record, records_in
 from oxtrio.supervisor.leftovers import end_leftovers
 from oxtrio.supervisor.memory import Memory

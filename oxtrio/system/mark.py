@@ -95,17 +95,45 @@ class Mark:
     @classmethod
     def reopen(cls, path: str, carry: int) -> "Mark":
         """The one that an earlier reader left. Raises `OSError`, also where it is no mark."""
-        mark = cls.__new__(cls)
-        mark._path, mark._carry = path, carry
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            size = os.fstat(descriptor).st_size
-            begins = os.pread(descriptor, HEADER, 0)
-            if size != HEADER + 2 * carry or begins[8 : 8 + len(_MAGIC)] != _MAGIC:
-                raise OSError(errno.EINVAL, "not a mark", path)
-            mark._map(mmap.mmap(descriptor, size), backed=0)
+            return cls._of(descriptor, path, carry, backed=0)
         finally:
             os.close(descriptor)
+
+    @classmethod
+    def restore(cls, copy: int, carry: int) -> "Mark":
+        """A mark in memory only, which goes on where *copy* (see there) was made; that is closed.
+
+        Raises `OSError`.
+        """
+        try:
+            return cls._of(copy, None, carry, backed=carry)
+        finally:
+            os.close(copy)
+
+    def copy(self) -> int:
+        """A descriptor of a file in memory that is as this mark is now. Raises `OSError`."""
+        descriptor = os.memfd_create("oxtrio-mark", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(descriptor, len(self._page))
+            os.pwrite(descriptor, self._page[:HEADER], 0)
+            start = HEADER + self._slot * self._carry
+            os.pwrite(descriptor, self.carry, start)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    @classmethod
+    def _of(cls, descriptor: int, path: str | None, carry: int, *, backed: int) -> "Mark":
+        mark = cls.__new__(cls)
+        mark._path, mark._carry = path, carry
+        size = os.fstat(descriptor).st_size
+        begins = os.pread(descriptor, HEADER, 0)
+        if size != HEADER + 2 * carry or begins[8 : 8 + len(_MAGIC)] != _MAGIC:
+            raise OSError(errno.EINVAL, "not a mark", path)
+        mark._map(mmap.mmap(descriptor, size), backed=backed)
         return mark
 
     def _map(self, page: mmap.mmap, *, backed: int) -> None:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import trio
 
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
+
 MESSAGE_MAX = 4096
 """Bytes of a message; a longer one counts for nothing, as with systemd."""
 BURST = 100
@@ -44,19 +46,27 @@ class NotifySocket:
     kernel: a sender blocks where it finds no room.
     """
 
-    def __init__(self, run_id: str, uid: int | None = None) -> None:
+    def __init__(
+        self, run_id: str, uid: int | None = None, keepsakes: Keepsakes = NOTHING_KEPT
+    ) -> None:
+        """It outlives us in *keepsakes*; what an earlier supervisor left there is taken."""
         self.address = f"@oxtrio/notify/{run_id}"
         """What the run finds in `NOTIFY_SOCKET`."""
+        self._keepsakes, self._name = keepsakes, f"notify/{run_id}"
         self._trusted: Collection[int] = {0, os.geteuid()} | ({uid} if uid is not None else set())
         self._burst_began = -BURST_TIME
         self._left = 0
-        plain = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        left = keepsakes.take(self._name)
+        plain = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM, fileno=left)
         try:
-            # Before there is an address: no message comes without its sender.
-            plain.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-            plain.bind("\0" + self.address[1:])
+            if left is None:
+                # Before there is an address: no message comes without its sender.
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+                plain.bind("\0" + self.address[1:])
+            keepsakes.keep(self._name, plain.fileno())
             self._socket = trio.socket.from_stdlib_socket(plain)
         except BaseException:
+            keepsakes.drop(self._name)
             plain.close()
             raise
 
@@ -78,6 +88,7 @@ class NotifySocket:
 
     def close(self) -> None:
         """Nobody is heard any more; the address is gone. Closing again does nothing."""
+        self._keepsakes.drop(self._name)
         self._socket.close()
 
     async def _wait_turn(self) -> None:

@@ -20,12 +20,14 @@ from oxtrio.process.output import (
     Output,
     Progress,
     Tail,
+    kept_names,
     open_output,
-    reopen_output,
-    settle_marks,
 )
+from oxtrio.process.recovery import reopen_output, settle_marks
 from oxtrio.process.surroundings import Surroundings
 from oxtrio.system.fifo import Scratch
+from oxtrio.system.handover import Carrier
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from tests.engine import an_app
 
 OURS = str(Path(__file__).parent.parent.parent / "oxtrio")
@@ -72,13 +74,15 @@ class Site:
 
     def reopen(self, *kept: int | None) -> list[Output]:
         """What the next supervisor reads with; *kept* has been kept for it."""
-        around = self._around()
+        named = zip(kept_names("run0"), kept, strict=False)
+        left = {name: descriptor for name, descriptor in named if descriptor is not None}
+        around = self._around(Carrier(left))
         settle_marks(str(self.runs))
         store = LogStore(str(self.folder / "logs"), print)
         outputs = []
         for number in range(self.instances):
             sinks = [store.sink(self.app, number, stream) for stream in Stream]
-            outputs += reopen_output(around, f"run{number}", sinks, Tail(), kept or (None, None))
+            outputs += reopen_output(around, f"run{number}", sinks, Tail())
         return outputs
 
     def finish(self) -> None:
@@ -107,8 +111,9 @@ class Site:
 
         return fork(lambda: in_trio(work))
 
-    def _around(self) -> Surroundings:
-        fake = SimpleNamespace(runs=str(self.runs), scratch=Scratch(), display=None)
+    def _around(self, keepsakes: Keepsakes = NOTHING_KEPT) -> Surroundings:
+        runs = str(self.runs)
+        fake = SimpleNamespace(runs=runs, scratch=Scratch(), display=None, keepsakes=keepsakes)
         return cast("Surroundings", fake)
 
     def log(self) -> bytes:

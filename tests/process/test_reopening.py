@@ -246,7 +246,7 @@ def test_output_that_cannot_be_found_again_leaves_nothing_open(site_of: Make) ->
 
     def go_on() -> None:
         scratches, made = [], site._around
-        site._around = lambda: scratches.append(made()) or scratches[0]  # type: ignore[func-returns-value, method-assign]
+        site._around = lambda kept=None: scratches.append(made(kept)) or scratches[0]  # type: ignore[func-returns-value, method-assign, assignment, misc]
         with pytest.raises(OSError, match="not a pipe"):
             site.reopen(*kept)
         scratches[0].scratch.close()

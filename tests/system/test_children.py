@@ -14,7 +14,8 @@ import trio
 
 from oxtrio.errors import SpawnFailed
 from oxtrio.model.exit import Exit
-from oxtrio.system.children import Child, Children, open_owner
+from oxtrio.system.children import Child, Children
+from oxtrio.system.owner import open_owner
 from oxtrio.system.proc import children_of, stat_of
 from oxtrio.system.spawn import Launch
 from tests.engine import FIXTURES, descriptors, eventually, is_alive, program, read_pid, reaper
