@@ -7,6 +7,7 @@ import trio
 
 from oxtrio.errors import OxtrioError
 from oxtrio.model.order import Order, Step, Verb
+from oxtrio.policy.order import longest_path
 from oxtrio.supervisor.ending import Ending
 from oxtrio.supervisor.supervisor import Supervisor
 from oxtrio.system import signals
@@ -38,8 +39,11 @@ async def obey_signals(
     *,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    """SIGTERM, SIGINT: stop in order, a second one: kill. SIGHUP: reload, reopen the logs."""
-    wanted = (*signals.STOP, signals.RELOAD)
+    """SIGTERM, SIGINT: stop in order, a second one: kill. SIGHUP: reload, reopen the logs.
+
+    SIGUSR2: upgrade in place.
+    """
+    wanted = (*signals.STOP, signals.RELOAD, signals.UPGRADE)
     # Asked now: when SIGHUP says that the terminal is gone, it is.
     at_terminal = supervisor.foreground and signals.has_terminal()
     with trio.open_signal_receiver(*wanted) as arrivals:
@@ -50,6 +54,10 @@ async def obey_signals(
                 say(f"{name}: reloads the oxfile and reopens the logs")
                 with herald.reloading():
                     await _reload(say, supervisor)
+                continue
+            if number == signals.UPGRADE:
+                say(f"{name}: replaces the program of the supervisor")
+                await supervisor.carry_out_later(Order(verb=Verb.UPGRADE))
                 continue
             again = supervisor.shutdown_asked.is_set()
             say(f"{name}: kills what is left" if again else _farewell(supervisor, at_terminal))
@@ -62,7 +70,10 @@ def _farewell(supervisor: Supervisor, at_terminal: bool) -> str:
     up = [each for each in supervisor.instances() if not each.is_down]
     if not up:
         return "stopping"
-    longest = max(each.spec.stop.timeout for each in up)
+    patience = dict.fromkeys(supervisor.apps, 0.0)
+    for each in up:
+        patience[each.spec.name] = max(patience[each.spec.name], each.spec.stop.timeout)
+    longest = longest_path(supervisor.graph(), patience)
     bound = supervisor.config.supervisor.stop_timeout
     longest = longest if bound is None else min(longest, bound)
     names = ", ".join(dict.fromkeys(each.spec.name for each in up))

@@ -17,10 +17,11 @@ def main() -> None:
 
         signals.block_early()
         descriptors.reserve()
-    if sys.argv[1:2] == ["--supervise"]:
-        from oxtrio.startup.background import run_background
+    if sys.argv[1:2] in (["--supervise"], ["--rehearse"]):
+        from oxtrio.startup.supervise import rehearse, supervise
 
-        sys.exit(run_background(sys.argv[2:]))
+        does = supervise if sys.argv[1] == "--supervise" else rehearse
+        sys.exit(does(sys.argv[2:]))
     from oxtrio.cli.main import main as command_line
 
     sys.exit(command_line())

@@ -24,7 +24,7 @@ class Manner:
 
 def run(target: Target, manner: Manner) -> NoReturn:
     """Run the project until it ends; ends the command with its exit code."""
-    project = None if manner.command else target.locate_for_run(manner.command)
+    project = target.locate_for_run(manner.command)
     if manner.names:
         preview.check_names(target.config(), manner.names)
     # Here and nowhere else: Trio costs more than all that other commands do.

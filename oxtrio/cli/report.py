@@ -17,6 +17,7 @@ _CANNOT = {
     Verb.DRAIN: "cannot drain {name}",
     Verb.RESUME: "cannot resume {name}",
     Verb.PAUSE: "cannot pause {name}",
+    Verb.UPGRADE: "cannot upgrade {name}",
 }
 _WILL_NOT = {
     Until.RUNNING: "{name} will not run",

@@ -57,7 +57,7 @@ class Target:
         from oxtrio.project.locate import ad_hoc, locate
 
         if command:
-            return ad_hoc(command, environ)
+            return ad_hoc(command, self.name, environ)
         return locate(self.configs, self.name, environ, for_run=True)
 
     def folders(self) -> Folders:

@@ -23,6 +23,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "pause": "serving",
         "resume": "serving",
         "reset": "steering",
+        "upgrade": "upgrading",
     },
     "Oxfile": {"validate": "projects", "schema": "projects"},
 }
@@ -35,7 +36,7 @@ MODULES = {verb: module for group in GROUPS.values() for verb, module in group.i
 LATER = frozenset(
     ("errors", "crashes", "top", "exec", "attach", "test")
     + ("plan", "diff", "apply", "rollback", "init", "add", "remove", "import", "export", "convert")
-    + ("upgrade", "service", "doctor", "dashboard", "shell")
+    + ("service", "doctor", "dashboard", "shell")
 )
 """Commands that oxtrio will have; each says so instead of `no such command`."""
 

@@ -3,7 +3,7 @@
 import errno
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Never
@@ -14,7 +14,6 @@ from oxtrio.control.exchange import Bounds, Reply, Request, Stream
 from oxtrio.control.facade import Steered
 from oxtrio.control.guests import Guests
 from oxtrio.control.http import Conversation
-from oxtrio.control.listener import open_listener
 from oxtrio.control.messages import write
 from oxtrio.control.outbox import Outbox
 from oxtrio.control.replies import ErrorReply, InternalError, Overloaded, error_reply
@@ -35,20 +34,21 @@ SHORTAGE_PAUSE = 0.1
 
 
 async def serve_control(
-    address: str,
+    opening: AbstractAsyncContextManager[trio.SocketListener],
     steered: Steered,
     report: Report,
     *,
     bounds: Bounds = BOUNDS,
     task_status: trio.TaskStatus["ControlServer"] = trio.TASK_STATUS_IGNORED,
 ) -> Never:
-    """Answer the clients of *steered* at *address* until cancelled, which hangs up on them.
+    """Answer the clients of *steered* until cancelled, which hangs up on them.
 
     Started once clients can connect, with the `ControlServer`, whose `finish` lets the last
     answers go out first. *report* is told of bugs (and of a lack of descriptors), once each.
+    *opening*: where they come (`open_listener`).
     """
     server = ControlServer(steered, report, bounds)
-    async with open_listener(address) as listener:
+    async with opening as listener:
         task_status.started(server)
         await server.serve(listener)
 
@@ -67,15 +67,33 @@ class ControlServer:
         self._followers: set[trio.CancelScope] = set()
         self._changed = trio.lowlevel.ParkingLot()
         self._short = False
+        self._open = trio.Event()
+        self._open.set()
+        self._accepting = trio.CancelScope()
+        self.listener: trio.SocketListener | None = None
 
     async def serve(self, listener: trio.SocketListener) -> Never:
         """Accept clients until cancelled; running out of descriptors only pauses it."""
+        self.listener = listener
         async with trio.open_nursery() as clients:
             while True:
-                stream = await self._accept(listener)
+                await self._open.wait()
+                with trio.CancelScope() as self._accepting:
+                    stream = await self._accept(listener)
+                if self._accepting.cancelled_caught:
+                    continue
                 await self._guests.make_room()
                 clients.start_soon(self._receive, stream)
         raise AssertionError("the loop above has no end")
+
+    def hold(self) -> None:
+        """Accept nobody from now on: who comes waits in the queue until `go_on`."""
+        self._open = trio.Event()
+        self._accepting.cancel()
+
+    def go_on(self) -> None:
+        """Accept clients again."""
+        self._open.set()
 
     async def finish(self) -> None:
         """Return when every answer has gone out: orders first, then followers are let go.

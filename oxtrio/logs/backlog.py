@@ -92,6 +92,10 @@ class Backlog:
         if self._inside_line(writer, False):
             self.keep(Waiting(writer, b"\n", at))
 
+    def has(self, writer: Writer) -> bool:
+        """Whether something of *writer* is kept."""
+        return any(item.writer == writer for item in self._items)
+
     def waiting(self) -> tuple[Waiting, ...]:
         """What is kept, oldest first."""
         return tuple(self._items)

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
@@ -50,13 +51,14 @@ class Display:
         """Output as it came, and lines of our own as they are shown."""
         self._size = 0
         self._broken = False
+        self._held = False
         self._arrived = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
 
     @property
     def has_room(self) -> bool:
         """Whether more may be put in; otherwise the app should wait."""
-        return self._size < ROOM or self._broken
+        return not self._held and (self._size < ROOM or self._broken)
 
     async def wait_room(self) -> None:
         """Return when there may be room again. Cancelling changes nothing."""
@@ -72,6 +74,29 @@ class Display:
     def put(self, chunk: Chunk) -> None:
         """Show the lines that *chunk* completes. Never waits."""
         self._put(chunk, len(chunk.data))
+
+    async def settle(self) -> None:
+        """Take nothing more, so that apps wait, and return when all that was taken is written.
+
+        Cancelling does not change that nothing is taken: `go_on` does.
+        """
+        self._held = True
+        await self._wait_written()
+
+    def go_on(self) -> None:
+        """Take output again."""
+        self._held = False
+        self._room.unpark_all()
+
+    @property
+    def begun(self) -> tuple[LogLine, ...]:
+        """Lines that are shown when they end."""
+        return self._lines.begun()
+
+    def resume(self, begun: Iterable[LogLine]) -> None:
+        """Lines that the program before us had begun to show."""
+        for line in begun:
+            self._lines.add(Chunk(line.at, line.app, line.instance, line.stream, line.data))
 
     def say(self, name: str, text: str) -> None:
         """A line of oxtrio's own, in the same manner."""

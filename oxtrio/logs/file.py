@@ -61,7 +61,9 @@ class LogFile:
     def end(self, writer: Writer, at: float) -> None:
         """Nobody will finish a line that *writer* has begun."""
         self.backlog.end_line(writer, at)
-        self.volume.end(writer)
+        # The line in the file may go on with what waits.
+        if not self.backlog.has(writer):
+            self.volume.end(writer)
 
     def retry(self) -> None:
         """Write what waits, if there is room now, and wake those who wait for room."""

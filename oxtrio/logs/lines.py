@@ -30,9 +30,13 @@ class LineAssembler:
             lines += self._begin(key, chunk.at, rest)
         return lines
 
+    def begun(self) -> tuple[LogLine, ...]:
+        """The lines that have begun, as far as they have come."""
+        return tuple(LogLine(at, *key, bytes(data)) for key, (at, data) in self._begun.items())
+
     def flush(self) -> list[LogLine]:
         """The lines that have begun, as far as they have come; they are forgotten."""
-        lines = [LogLine(at, *key, bytes(data)) for key, (at, data) in self._begun.items()]
+        lines = list(self.begun())
         self._begun.clear()
         return lines
 

@@ -165,6 +165,11 @@ class LogStore:
             for file in self._to_compress.take():
                 await compress_rotated(file.path, file.volume.moves)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether output waits in memory for a file that cannot be written."""
+        return any(file.backlog for file in self._files.values())
+
     async def flush(self) -> None:
         """Return when nothing waits in memory any more. Cancelling it loses what waits."""
         while files := [file for file in self._files.values() if file.backlog]:

@@ -18,6 +18,7 @@ class Verb(StrEnum):
     DRAIN = auto()
     RESUME = auto()
     PAUSE = auto()
+    UPGRADE = auto()
 
 
 class Until(StrEnum):
@@ -120,3 +121,11 @@ class SupervisorStatus:
     stopping: bool
     warnings: tuple[str, ...] = ()
     """Degraded operation, such as a log that cannot be written."""
+    containment: str = ""
+    """How what runs have started is found and ended, in words: by cgroup, or by descent and why."""
+    steered: bool = False
+    """Whether each run has a held socket of its own, for which new connections are chosen."""
+    upgrades: int = 0
+    """How often its program was replaced in place."""
+    upgrade_failed: str = ""
+    """Why the last try of that was given up after it had been answered; "" where it was not."""

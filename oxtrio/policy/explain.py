@@ -9,7 +9,7 @@ from oxtrio.policy.causes import cause_of, health_hints
 from oxtrio.policy.clients import Told, told_of_clients
 from oxtrio.policy.evidence import Blocker, WhyFacts
 from oxtrio.policy.quantities import counted, duration
-from oxtrio.policy.reasons import NEEDED, short_reason
+from oxtrio.policy.reasons import NEEDED, had_to_be_killed, short_reason
 
 __all__ = ["Blocker", "WhyFacts", "explain", "short_reason"]
 
@@ -88,10 +88,11 @@ def _stopped(facts: WhyFacts) -> Told:
     start = [f"oxtrio start {facts.name}"]
     if not facts.spec.enabled:
         return [_is(facts, "out of use"), "The oxfile disables it (`enabled = false`)."], start
-    if facts.reason:
-        return [_is(facts, "stopped"), *_because(facts)], start
     never = "It has not been started yet." if facts.exit is None else "An operator stopped it."
-    return [_is(facts, "stopped"), never], start
+    said = [_is(facts, "stopped"), *(_because(facts) or [never])]
+    if had_to_be_killed(facts):
+        said.append(f"It had not ended by {facts.spec.stop.signal.name}, so it got SIGKILL.")
+    return said, start
 
 
 def _blocked(facts: WhyFacts) -> Told:

@@ -27,6 +27,20 @@ def lanes(graph: Mapping[str, Collection[str]]) -> list[list[str]]:
     return result
 
 
+def longest_path(graph: Mapping[str, Collection[str]], lengths: Mapping[str, float]) -> float:
+    """How long it takes at most to go through *graph*, each name after those that it needs.
+
+    Names that do not need each other are gone through at the same time. A cycle raises
+    `ValueError`.
+    """
+    ends: dict[str, float] = {}
+    for lane in lanes(graph):
+        for name in lane:
+            needs = (ends[need] for need in graph[name] if need in graph)
+            ends[name] = max(needs, default=0.0) + lengths[name]
+    return max(ends.values(), default=0.0)
+
+
 def find_cycle(graph: Mapping[str, Collection[str]]) -> list[str]:
     """One cycle in *graph*, its first name repeated at the end; empty where there is none."""
     finished: set[str] = set()

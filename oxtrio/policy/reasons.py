@@ -1,6 +1,7 @@
 """Why an instance is in its state, for the REASON column."""
 
 from collections.abc import Callable
+from signal import Signals
 
 from oxtrio.model.spec import Condition
 from oxtrio.model.state import State
@@ -26,6 +27,17 @@ def short_reason(facts: WhyFacts) -> str:
     return _cut(short, SHORT)
 
 
+def had_to_be_killed(facts: WhyFacts) -> bool:
+    """Whether the stop that made it what it is took more than the stop signal of the app."""
+    last = facts.exit
+    return (
+        last is not None
+        and last.sent_by_us
+        and last.signal == Signals.SIGKILL != facts.spec.stop.signal
+        and not facts.ended_because
+    )
+
+
 def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else text[: room - 1].rstrip() + "…"
 
@@ -37,6 +49,10 @@ def _given_reason(facts: WhyFacts) -> str:
 def _short_cause(facts: WhyFacts) -> str:
     cause = cause_of(facts)
     return cause.short if cause else facts.reason or (str(facts.exit) if facts.exit else "")
+
+
+def _short_stopped(facts: WhyFacts) -> str:
+    return facts.reason + (", with SIGKILL" if facts.reason and had_to_be_killed(facts) else "")
 
 
 def _short_blocked(facts: WhyFacts) -> str:
@@ -62,6 +78,7 @@ def _short_crashed(facts: WhyFacts) -> str:
 
 
 SHORT_REASONS: dict[State, Callable[[WhyFacts], str]] = {
+    State.STOPPED: _short_stopped,
     State.BLOCKED: _short_blocked,
     State.BACKOFF: _short_backoff,
     State.CRASHED: _short_crashed,

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Callable
 
 import trio
 
@@ -9,7 +10,9 @@ from oxtrio.errors import SpawnFailed
 from oxtrio.model.health import CommandResult
 from oxtrio.process.preparation import Preparation
 from oxtrio.process.stop import sweep_kin
+from oxtrio.process.surroundings import Surroundings
 from oxtrio.system.children import Child
+from oxtrio.system.spawn import Launch
 
 OUTPUT_KEPT = 4096
 """Bytes of output that are remembered; the rest is read and forgotten."""
@@ -18,18 +21,28 @@ OUTPUT_KEPT = 4096
 async def run_command(
     preparation: Preparation, command: str | tuple[str, ...], patience: float
 ) -> CommandResult:
-    """Run *command* to its end, at most *patience* seconds, and kill all that is left of it.
+    """Run *command* beside the app that *preparation* is about, as `run_to_end` does."""
 
-    Cancelling kills it too. A command that cannot be started is a result, not an exception.
+    def launch(run_id: str, writing: int) -> Launch:
+        return preparation.launch_beside(command, run_id, writing, writing)
+
+    return await run_to_end(preparation.surroundings, launch, patience)
+
+
+async def run_to_end(
+    around: Surroundings, launch: Callable[[str, int], Launch], patience: float
+) -> CommandResult:
+    """Run a command to its end, at most *patience* seconds, and kill all that is left of it.
+
+    *launch* makes it of a run id and the descriptor for its output. Cancelling kills it too. A
+    command that cannot be started is a result, not an exception.
     """
-    around = preparation.surroundings
     run_id = secrets.token_hex(8)
     reading, writing = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(reading, False)
     try:
         try:
-            launch = preparation.launch_beside(command, run_id, writing, writing)
-            child = around.children.spawn(launch)
+            child = around.children.spawn(launch(run_id, writing))
         finally:
             os.close(writing)
         kin = around.containment.admit(run_id, child)

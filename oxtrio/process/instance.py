@@ -147,6 +147,12 @@ class Instance(Standing):
         return self.life is None and self._next is None and not self._living
 
     @property
+    def is_between_lives(self) -> bool:
+        """Something of it is being ended, or has to be before the next life begins."""
+        ending = self.life is not None and self.life.scope.cancel_called
+        return ending or self._next is not None or len(self._living) > 1
+
+    @property
     def is_settled(self) -> bool:
         """Its state is that of the life that was asked for last."""
         return self._next is None and (self.life is None or self.life.begun)
@@ -155,10 +161,6 @@ class Instance(Standing):
     def has_begun_anew(self) -> bool:
         """Nothing of the life before the last `restart` is left."""
         return self._next is None
-
-    def replace_spec(self, spec: AppSpec) -> None:
-        """Use *spec* from the next life on; what runs goes on with the one it has."""
-        self.spec = spec
 
     def retire(self, why: str) -> None:
         """Want it down for ever: `serve` returns when it is."""

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 
 import trio
 
@@ -64,7 +65,7 @@ async def _opened(
 ) -> AsyncIterator[None]:
     """Read its output inside; end it on leaving, and close everything of it."""
     around, place = preparation.surroundings, preparation.place
-    run.place = place
+    run.place, run.outputs = place, outputs
     if place is not None:
         place.enter()
     try:
@@ -99,7 +100,9 @@ def _adopt(
     voice = _voice(preparation, record.run_id, outputs)
     child = around.children.adopt(record.pid, record.started)
     kin = around.containment.admit(record.run_id, child)
-    run = Run(owner, preparation, kin, RecordFile.of(around.runs, record), tail)
+    around.containment.find_house(kin)
+    kin.seen.update(record.seen)
+    run = Run(owner, preparation, kin, RecordFile.of(around.runs, replace(record, seen=())), tail)
     run.voice = voice
     run.spawned_at = trio.current_time() - record.age
     if record.main_pid:
@@ -142,7 +145,9 @@ def _begin(
     for name, output in zip(kept_names(run_id), outputs, strict=True):
         output.pipe.spawned()
         around.keepsakes.keep(name, output.pipe.reading)
-    run = Run(owner, preparation, around.containment.admit(run_id, child), record, tail)
+    kin = around.containment.admit(run_id, child)
+    around.containment.house(kin)
+    run = Run(owner, preparation, kin, record, tail)
     run.voice = voice
     return run, outputs
 

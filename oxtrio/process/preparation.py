@@ -110,6 +110,7 @@ class Preparation:
             nice=spec.identity.nice,
             oom_score_adj=spec.identity.oom_score_adj,
             rlimits=spec.identity.rlimits,
+            run_id=run_id,
         )
 
     def _environ(self, port: int | None, run_id: str = "") -> Mapping[str, str]:

@@ -69,6 +69,8 @@ class Record:
     unhealthy: bool = False
     said: str = ""
     """What it says of itself."""
+    seen: tuple[tuple[int, int], ...] = ()
+    """Pids and start times of its descendants; only in what one program hands on to the next."""
 
     @property
     def is_of_this_boot(self) -> bool:

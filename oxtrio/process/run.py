@@ -14,7 +14,7 @@ from oxtrio.model.usage import Usage
 from oxtrio.policy.restart import Ended
 from oxtrio.process.command import run_command
 from oxtrio.process.main_process import MainProcess
-from oxtrio.process.output import Tail
+from oxtrio.process.output import Output, Tail
 from oxtrio.process.preparation import Preparation
 from oxtrio.process.reach import Reach
 from oxtrio.process.record import RecordFile
@@ -49,6 +49,8 @@ class Run:
     ) -> None:
         self.place: Place | None = None
         """Where it listens on held addresses."""
+        self.outputs: Sequence[Output] = ()
+        """Its two streams, stdout first."""
         self.voice: Voice | None = None
         """What it says of itself is heard there; None where it is asked for nothing."""
         self.proven = trio.Event()

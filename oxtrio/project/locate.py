@@ -40,12 +40,15 @@ def locate(
     Raises `ConfigError` where there is none, with the projects that run, and `NotRunning` for
     a name that nothing has.
     """
-    if name is not None and not is_name(name):
-        raise UsageError(f"'{name}' cannot be the name of a project", NAME_HINT)
+    if name is not None:
+        _check_name(name)
     if configs:
         return _of_files([_absolute(path, environ) for path in configs], name, environ)
     if name is not None:
-        served = next((each for each in running(environ) if name in (each.name, each.id)), None)
+        known = (name, _id_of_command(name))
+        served = next(
+            (each for each in running(environ) if each.name == name or each.id in known), None
+        )
         if served is not None:
             return _of_running(served)
     found = _find(environ)
@@ -56,10 +59,24 @@ def locate(
     raise ConfigError(*_nothing_found(environ, for_run))
 
 
-def ad_hoc(command: Sequence[str], environ: Mapping[str, str]) -> Project:
-    """A project without an oxfile, for one command. Each has its own identity."""
-    identity = f"{current_folder(environ)}: {' '.join(command)} [{os.getpid()}]"
+def ad_hoc(command: Sequence[str], name: str | None, environ: Mapping[str, str]) -> Project:
+    """A project without an oxfile, for one command: *name*, else one that nothing else has."""
+    if name is not None:
+        _check_name(name)
+        return Project(files=(), identity=name, id=_id_of_command(name), name=name)
+    # No pid: it is 1 in every container, and several of them may have one network.
+    identity = f"{current_folder(environ)}: {' '.join(command)} [{os.urandom(8).hex()}]"
     return Project(files=(), identity=identity, id=project_id(command[0], identity))
+
+
+def _id_of_command(name: str) -> str:
+    """Its folders go with it: they are not those of a project that has this name in its oxfile."""
+    return project_id(name, f"{name} --")
+
+
+def _check_name(name: str) -> None:
+    if not is_name(name):
+        raise UsageError(f"'{name}' cannot be the name of a project", NAME_HINT)
 
 
 def current_folder(environ: Mapping[str, str]) -> str:

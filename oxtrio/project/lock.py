@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from collections.abc import Sequence
 
 from oxtrio.errors import AlreadyRunning
 
@@ -26,6 +27,18 @@ class Lock:
         except BaseException:
             self.release()
             raise
+
+    @classmethod
+    def handed(cls, descriptors: Sequence[int]) -> "Lock":
+        """The lock that the program before us has held in this process."""
+        lock = cls.__new__(cls)
+        lock._held = list(descriptors)
+        return lock
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What holds it, for a program that takes our place."""
+        return tuple(self._held)
 
     def release(self) -> None:
         """Let go of it. Waiting clients see at once that the supervisor is gone."""

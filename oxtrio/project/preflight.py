@@ -12,7 +12,7 @@ from oxtrio.errors import ConfigError
 from oxtrio.model.spec import AppSpec, Config
 from oxtrio.policy.command import program, with_instance
 from oxtrio.policy.environment import Given, compose
-from oxtrio.policy.order import lanes
+from oxtrio.policy.order import longest_path
 
 VENVS = (".venv", "venv")
 """Where a project keeps its virtual environment."""
@@ -41,10 +41,14 @@ def findings(config: Config, environ: Mapping[str, str]) -> list[Finding]:
 
 
 def longest_stop(config: Config) -> float:
-    """Seconds that a full stop takes at most: lane after lane, each as long as its slowest app."""
+    """Seconds that a full stop takes at most, bounded by what the project allows.
+
+    All stop at the same time, but for those that others depend on: they wait for these. What
+    cannot be killed is not reckoned with.
+    """
     graph = {app.name: [name for name, _ in app.depends_on] for app in config.apps}
     timeouts = {app.name: app.stop.timeout for app in config.apps}
-    worst = sum(max(timeouts[name] for name in lane) for lane in lanes(graph))
+    worst = longest_path(graph, timeouts)
     bound = config.supervisor.stop_timeout
     return worst if bound is None else min(worst, bound)
 

@@ -7,21 +7,23 @@ from contextlib import suppress
 
 import trio
 
-from oxtrio.daemon import Setup, run_daemon
+from oxtrio.assembly import Setup
+from oxtrio.daemon import run_daemon
 from oxtrio.errors import OxtrioError
 from oxtrio.project.folders import folders, prepare
 from oxtrio.project.locate import Project
 from oxtrio.project.reading import load_project
-from oxtrio.startup.serving import log, serve
-from oxtrio.system.keeper_link import find_keeper
+from oxtrio.startup.serving import log, seat_of, serve
+from oxtrio.supervisor.handover import Handover
+from oxtrio.system.keeper_link import find_keeper, keeper_of
 
 
-def run_background(arguments: Sequence[str]) -> int:
-    """What the keeper starts; the first that it starts answers to the descriptor it is given."""
+def run_background(project: Project, arguments: Sequence[str], handed: Handover | None) -> int:
+    """Supervise *project*. *arguments* are our request, and, for the first that a keeper starts,
+    the descriptor to which it answers; *handed* comes from the program whose place we take.
+    """
     answer = Answer(int(arguments[1]) if arguments[1:] else None)
-    keeper = find_keeper(os.environ)
-    raw = json.loads(arguments[0])["project"]
-    project = Project(**{**raw, "files": tuple(raw["files"])})
+    keeper = find_keeper(os.environ) if handed is None else keeper_of(dict(handed.descriptors))
     environ = dict(os.environ)
 
     def on_ready() -> None:
@@ -32,7 +34,7 @@ def run_background(arguments: Sequence[str]) -> int:
         config = load_project(project, environ)
         where = folders(project.id, environ)
         prepare(where)
-        serve(where, project, config)
+        lock = serve(where, project, config, handed)
         keeper.greet()
         setup = Setup(
             project=project,
@@ -41,7 +43,7 @@ def run_background(arguments: Sequence[str]) -> int:
             config=config,
             environ=environ,
             say=log,
-            keepsakes=keeper,
+            seat=seat_of(arguments[0], environ, keeper, lock, handed),
             resumes=not arguments[1:],
             on_ready=on_ready,
         )

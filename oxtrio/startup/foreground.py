@@ -1,5 +1,6 @@
 """The supervisor of `oxtrio run`: on a terminal, or as PID 1 of a container."""
 
+import json
 import os
 import re
 import shutil
@@ -10,17 +11,21 @@ from functools import partial
 
 import trio
 
-from oxtrio.daemon import Setup, run_daemon
+from oxtrio.assembly import Setup
+from oxtrio.daemon import run_daemon
 from oxtrio.errors import NotFound, OxtrioError, Refused
 from oxtrio.logs.display import Display, Manner
+from oxtrio.model.plain import to_plain
 from oxtrio.model.spec import AppSpec, Config, OnExit
 from oxtrio.project.folders import Folders, folders, memory_only, prepare
-from oxtrio.project.locate import Project, ad_hoc, current_folder
+from oxtrio.project.locate import Project, current_folder
 from oxtrio.project.preflight import longest_stop
 from oxtrio.project.reading import load_project
-from oxtrio.startup.serving import say, serve
+from oxtrio.startup.serving import say, seat_of, serve
+from oxtrio.supervisor.handover import Handover
 from oxtrio.system import signals
-from oxtrio.system.keepsakes import NOTHING_KEPT
+from oxtrio.system.handover import Carrier
+from oxtrio.system.keeper_link import keeper_of
 
 OWN_STREAMS = frozenset({"/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2"})
 
@@ -34,12 +39,17 @@ class CommandNotFound(OxtrioError):
     exit_code = 127
 
 
+class NotExecutable(OxtrioError):
+    """The command after `run --` may not be executed; the code is that of a shell."""
+
+    exit_code = 126
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What `oxtrio run` asks for."""
 
-    project: Project | None
-    """None for a command without an oxfile."""
+    project: Project
     names: tuple[str, ...] = ()
     prefix: bool = True
     json_logs: bool = False
@@ -49,16 +59,24 @@ class RunRequest:
     """Instead of an oxfile: one command, restarted when it fails."""
 
 
-def run_foreground(request: RunRequest) -> int:
-    """Supervise in this process until all is over; the exit code. Raises `OxtrioError`."""
+def run_foreground(request: RunRequest, handed: Handover | None = None) -> int:
+    """Supervise in this process until all is over; the exit code. Raises `OxtrioError`.
+
+    *handed* comes from the program whose place we take.
+    """
     signals.block_early()
     environ = dict(os.environ)
-    project = request.project or ad_hoc(request.command, environ)
-    config = load_project(project, environ) if project.files else _command_config(request, environ)
-    _check(request, config)
-    where = _foreground_folders(project, environ)
+    project = request.project
+    config = config_of(request, environ)
     display = Display(_manner_of(request), _names_of(config))
-    lock = serve(where, project, config)
+    if handed is None:
+        _warn(request, config)
+    else:
+        display.resume(handed.lines)
+    where = _foreground_folders(project, environ)
+    lock = serve(where, project, config, handed)
+    keeper = Carrier() if handed is None else keeper_of(dict(handed.descriptors))
+    text = json.dumps({"run": to_plain(request)})
     setup = Setup(
         project=project,
         folders=where,
@@ -66,7 +84,7 @@ def run_foreground(request: RunRequest) -> int:
         config=_adapt(request, config),
         environ=environ,
         say=say,
-        keepsakes=NOTHING_KEPT,
+        seat=seat_of(text, environ, keeper, lock, handed),
         names=request.names,
         start=True,
         display=display,
@@ -96,18 +114,33 @@ def _foreground_folders(project: Project, environ: Mapping[str, str]) -> Folders
     return where
 
 
-def _check(request: RunRequest, config: Config) -> None:
-    """Raise for what cannot be run, and warn of what will be regretted."""
+def config_of(request: RunRequest, environ: Mapping[str, str]) -> Config:
+    """What *request* is about. Raises `OxtrioError` for what cannot be run."""
+    project = request.project
+    config = load_project(project, environ) if project.files else _command_config(request, environ)
     if request.exit_code_from is not None and config.app(request.exit_code_from) is None:
         names = ", ".join(app.name for app in config.apps)
         raise NotFound(f"no app named '{request.exit_code_from}'", f"there are: {names}")
+    return config
+
+
+def _warn(request: RunRequest, config: Config) -> None:
+    """Say what will be regretted."""
     for warning in config.warnings if not request.command else ():
         say(f"warning: {warning}")
-    if os.getpid() == 1 and longest_stop(config) > ENGINE_PATIENCE:
-        say(
-            f"warning: a full stop can take {longest_stop(config):g} s, but container engines kill"
-            " after 10 s by default: set stop_timeout_ms = 9000 under [supervisor]"
-        )
+    if os.getpid() == 1:
+        say(_longest_stop_of(request, config))
+
+
+def _longest_stop_of(request: RunRequest, config: Config) -> str:
+    """For whoever runs us as PID 1: an engine kills the whole container when it takes longer."""
+    seconds = f"{longest_stop(config):g} s"
+    if longest_stop(config) <= ENGINE_PATIENCE or request.command:
+        return f"a full stop takes at most {seconds}"
+    return (
+        f"warning: a full stop can take {seconds}, but container engines kill after 10 s by"
+        " default: set stop_timeout_ms = 9000 under [supervisor]"
+    )
 
 
 def _adapt(request: RunRequest, config: Config) -> Config:
@@ -145,6 +178,9 @@ def _forget(where: Folders) -> None:
 def _command_config(request: RunRequest, environ: Mapping[str, str]) -> Config:
     program = request.command[0]
     if shutil.which(program) is None:
+        if "/" in program and os.path.exists(program):
+            hint = "it is a folder" if os.path.isdir(program) else f"chmod +x {program}"
+            raise NotExecutable(f"'{program}' is not executable", hint)
         raise CommandNotFound(f"command '{program}' not found")
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", os.path.basename(program)) or "command"
     app = AppSpec(name=name, command=request.command, working_dir=current_folder(environ))

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -11,15 +12,36 @@ from oxtrio.model.spec import Config
 from oxtrio.project.folders import Folders, RunningProject, describe
 from oxtrio.project.locate import Project
 from oxtrio.project.lock import Lock
+from oxtrio.supervisor.handover import Handover
+from oxtrio.system.keepsakes import Keeper
+from oxtrio.upgrade import SUPERVISE, Seat
 
 
-def serve(where: Folders, project: Project, config: Config) -> Lock | None:
+def seat_of(
+    request: str,
+    environ: Mapping[str, str],
+    keeper: Keeper,
+    lock: Lock | None,
+    handed: Handover | None,
+) -> Seat:
+    """The place of this supervisor, which `--supervise` with this *request* would take."""
+    program = (sys.executable, "-P", "-m", "oxtrio.entry", SUPERVISE, request)
+    return Seat(command=program, environ=environ, keeper=keeper, lock=lock, handed=handed)
+
+
+def serve(
+    where: Folders, project: Project, config: Config, handed: Handover | None = None
+) -> Lock | None:
     """From now on this process serves the project. Raises `AlreadyRunning`.
 
     It lets go of the lock by ending: `oxtrio stop` returns when the process is gone, too.
     """
-    lock = Lock(where.lock) if where.lock else None
-    if lock is None and where.is_served:
+    if handed is not None:
+        held = handed.named("lock/")
+        lock = Lock.handed([held[number] for number in sorted(held)]) if held else None
+    else:
+        lock = Lock(where.lock) if where.lock else None
+    if lock is None and handed is None and where.is_served:
         raise AlreadyRunning("a supervisor already serves this project", "oxtrio status shows it")
     if config.supervisor.umask is not None:
         os.umask(config.supervisor.umask)

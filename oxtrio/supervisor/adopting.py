@@ -11,8 +11,9 @@ from oxtrio.model.state import State
 from oxtrio.policy.restart import Streak
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life
-from oxtrio.process.recovery import settle_marks
 from oxtrio.process.record import Record, records_in
+from oxtrio.process.recovery import settle_marks
+from oxtrio.supervisor.handover import Handover
 from oxtrio.supervisor.leftovers import end_leftovers
 from oxtrio.supervisor.memory import Memory
 from oxtrio.supervisor.remembered import Remembered, RememberedInstance
@@ -64,6 +65,11 @@ def estate_of(
     return Estate(remembered=remembered, runs=tuple(found.values()))
 
 
+def estate_of_handover(handover: Handover) -> Estate:
+    """Everything: nothing has happened meanwhile but what the reaper will be told."""
+    return Estate(remembered=handover.remembered, runs=handover.runs)
+
+
 async def settle_estate(
     runs: str | None,
     state: str | None,
@@ -113,6 +119,7 @@ def take_over(supervisor: "Supervisor", estate: Estate) -> tuple[str, ...]:
         if instance is None or not each.wanted:
             continue
         instance.drained = each.drained
+        instance.past = each.past
         record = runs.get((each.app, each.number))
         if record is not None:
             instance.adopt(_life(instance, each, remembered, record))

@@ -79,7 +79,7 @@ class App:
         self.spec = spec
         surplus = self._resize(spec)  # first: those keep their spec, and with it their names
         for instance in self.instances:
-            instance.replace_spec(spec)
+            instance.spec = spec
         return surplus
 
     async def serve(self) -> NoReturn:

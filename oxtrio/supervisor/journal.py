@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -95,6 +95,12 @@ class Journal:
         """What is remembered, oldest first."""
         events = [event for event in self._recent if since_seq is None or event.seq > since_seq]
         return tuple(events[-last:] if last is not None else events)
+
+    def resume(self, events: Iterable[Event]) -> None:
+        """What the program before us remembers, where there is no file."""
+        if self._path is None:
+            self._recent.extend(events)
+            self._seq = self._recent[-1].seq if self._recent else 0
 
     def close(self) -> None:
         if self._file is not None:

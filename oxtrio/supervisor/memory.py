@@ -25,6 +25,8 @@ EVERY = 0.2
 """Seconds between two writes, at least."""
 SHARE = 20
 """A write that takes long makes the next one wait for so many times as long."""
+RETRY_EVERY = 1.0
+"""Seconds until a write that failed is tried again, whether anything has changed or not."""
 PATIENCE = 5.0
 """Seconds that a write may take; a disk that hangs must not hold up the end."""
 
@@ -58,7 +60,9 @@ class Memory:
                 began = trio.current_time()
                 await self.write()
                 took = trio.current_time() - began
-                await trio.sleep(max(EVERY, SHARE * took))
+                if self._trouble:
+                    self._dirty.set()
+                await trio.sleep(max(RETRY_EVERY if self._trouble else EVERY, SHARE * took))
         finally:
             self._dirty.set()
             await self.write()  # noqa: ASYNC102 - shields and bounds itself

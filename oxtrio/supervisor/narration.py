@@ -26,6 +26,9 @@ LEVEL_OF = {
 }
 """How serious a happening is; the others are only told to who asks for `debug`."""
 
+TOLD = frozenset({"upgrade-refused", "upgrade-failed"})
+"""Of what happens to the supervisor itself, what nobody else tells an operator."""
+
 
 async def narrate(journal: Journal, level: str, say: Callable[[str], None]) -> None:
     """Say what happens and is at least of *level*, until cancelled.
@@ -36,7 +39,9 @@ async def narrate(journal: Journal, level: str, say: Callable[[str], None]) -> N
     while True:
         with journal.broadcast.subscribe() as events:
             async for event in events:
-                if event.name and LEVELS.index(_level_of(event)) >= least:
+                if event.kind in TOLD:
+                    say(f"not upgraded: {event.reason}")
+                elif event.name and LEVELS.index(_level_of(event)) >= least:
                     say(sentence(event))
 
 

@@ -60,7 +60,7 @@ async def carry_out(carry: Mapping[Verb, Carry], errand: Errand) -> Report:
 _WISHES = frozenset({Verb.START, Verb.STOP, Verb.SCALE, Verb.DRAIN, Verb.RESUME})
 """What changes what is wanted."""
 
-_NOT_WHILE_STOPPING = frozenset({Verb.START, Verb.RESTART, Verb.RELOAD, Verb.SCALE})
+_NOT_WHILE_STOPPING = frozenset({Verb.START, Verb.RESTART, Verb.RELOAD, Verb.SCALE, Verb.UPGRADE})
 
 
 def step_of(instance: Standing) -> Step:

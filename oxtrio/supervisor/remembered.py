@@ -11,6 +11,7 @@ from oxtrio.errors import ProtocolError
 from oxtrio.model.plain import from_plain, to_plain
 from oxtrio.model.spec import AppSpec, Pairs
 from oxtrio.policy.versions import version_of, version_of_environment
+from oxtrio.process.past import PastRun
 
 FORMAT = 1
 """Raised where an older oxtrio would misread what is written; new fields alone do not."""
@@ -59,6 +60,8 @@ class RememberedInstance:
     """Of its streak (policy/restart.py)."""
     next_at: float | None = None
     """Wall time of the next attempt, in backoff."""
+    past: PastRun | None = None
+    """The last run that ended, and its last words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

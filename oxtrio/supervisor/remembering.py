@@ -1,5 +1,6 @@
 """What the supervisor is now, as it will be remembered."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from oxtrio.process.instance import Instance
@@ -45,4 +46,5 @@ def _instance(instance: Instance, versions: Versions) -> RememberedInstance:
         failures=streak.failures if streak is not None else instance.failures,
         ends=streak.ends if streak is not None else 0,
         next_at=instance.next_at,
+        past=replace(instance.past, spec=None) if instance.past is not None else None,
     )

@@ -77,7 +77,7 @@ class Roll:
             case ReloadManner.SIGNAL:
                 failures += self._signal(instance)
             case ReloadManner.RESTART:
-                instance.replace_spec(preparation.spec)
+                instance.spec = preparation.spec
                 begun = {instance: instance.restart(life)}
                 failures += await wait_lives(self._errand, begun)
 

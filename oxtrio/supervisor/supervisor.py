@@ -35,6 +35,7 @@ from oxtrio.supervisor.result import Result
 from oxtrio.supervisor.scaling import Scaling
 from oxtrio.supervisor.selection import select
 from oxtrio.supervisor.snapshots import snapshot
+from oxtrio.supervisor.upgrading import Successor
 from oxtrio.supervisor.verbs import VERBS
 
 MEASURING = 0.3
@@ -78,6 +79,8 @@ class Supervisor:
         """Returns when the next supervisor would know all that is so now."""
         self.memory_warnings: Callable[[], tuple[str, ...]] = tuple
         """Why it would not."""
+        self.successor: Successor | None = None
+        """The program that could take our place; None where we are part of another one."""
         self.notices: list[str] = []
         """What the next `start` tells the operator, once."""
         self.stopping = False
@@ -188,7 +191,10 @@ class Supervisor:
         """The supervisor itself."""
         assert self.identity is not None
         warnings = (*self.around.logs.warnings(), *self.memory_warnings())
-        return replace(self.identity, stopping=self.stopping, warnings=warnings)
+        manner = self.around.containment.manner
+        return replace(
+            self.identity, stopping=self.stopping, warnings=warnings, containment=manner
+        )
 
     async def why(self, name: str) -> Why:
         """Why the first instance that *name* means is in its state; the worst one first."""

@@ -24,6 +24,7 @@ from oxtrio.supervisor.restarting import restart
 from oxtrio.supervisor.rotating import drain, pause, resume, scale
 from oxtrio.supervisor.selection import select
 from oxtrio.supervisor.taking import take_config
+from oxtrio.supervisor.upgrading import upgrade
 
 
 async def start(errand: Errand) -> Report:
@@ -201,4 +202,5 @@ VERBS: dict[Verb, Carry] = {
     Verb.DRAIN: drain,
     Verb.RESUME: resume,
     Verb.PAUSE: pause,
+    Verb.UPGRADE: upgrade,
 }

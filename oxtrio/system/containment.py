@@ -1,24 +1,30 @@
-"""Which process belongs to which run, and the end of all of them.
+"""The end of all processes of a run, daemonised ones included; and its cgroup where it has one.
 
 While a leader lives, its run is what stems from it. When it ends, what it leaves behind becomes
-our own child (we are a subreaper), and is attributed by session, by process group, by having
-been seen below the leader before, and last by the marker in its environment.
+our own child (we are a subreaper), and is attributed (system/kinship.py). Where cgroups can be
+made, the run lives in one too: what is in it belongs to it whoever its parent is, and is killed
+at once. Both ways hold together: each finds what has got away from the other.
 """
 
 import contextlib
 import math
 import os
 import signal
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import partial
+from typing import NoReturn
 
 import trio
 
+from oxtrio.system.cgroup import Cgroup
 from oxtrio.system.children import Child, Children
-from oxtrio.system.proc import ProcessStat, descendants_of, environ_of, program_of, stat_of
+from oxtrio.system.delegation import NoGround
+from oxtrio.system.kinship import MARKER, Kin, Kinship, exists, lives
+from oxtrio.system.proc import ProcessStat, descendants_of, program_of, stat_of
+from oxtrio.system.quarters import Quarters
 
-MARKER = "OXTRIO_RUN_ID"
+__all__ = ["MARKER", "Containment", "Kin", "send", "wait_gone"]
+
 SHELLS = frozenset({"sh", "dash", "bash", "ash", "zsh", "ksh", "busybox", "mksh", "fish"})
 
 LOOKS = 5
@@ -26,62 +32,83 @@ LOOKS = 5
 
 LOOK_AGAIN = 0.02
 """Seconds between two looks at one that is in doubt: a program is loaded without an event."""
-DOUBT = 0.3
-"""Seconds after which one that shows no environment is taken for one that has none."""
-
-Identity = tuple[int, int]
-"""(pid, start time): a recycled pid has another start time."""
-
-
-@dataclass(slots=True, eq=False)
-class Kin:
-    """The processes of one run: its leader, and all that stems from it."""
-
-    run_id: str
-    leader: Child
-    seen: set[Identity] = field(default_factory=set)
-    """Descendants that were below the leader when somebody looked."""
-    main: ProcessStat | None = None
-    """The one that it named as its main process, where that is not the leader."""
-    told: set[Identity] = field(default_factory=set)
-    """Those that have been sent the stop signal of this stop."""
 
 
 class Containment:
-    """Finds and ends the processes of runs, daemonised ones included."""
+    """Finds and ends the processes of runs."""
 
-    def __init__(self, children: Children) -> None:
+    def __init__(self, children: Children, quarters: Quarters | NoGround | None = None) -> None:
         self._children = children
-        self._kin: dict[int, Kin] = {}
-        self._owners: dict[Identity, Kin | None] = {}
-        self._doubtful: dict[Identity, float] = {}
-        """Who showed no environment when first looked at, and when that was."""
+        self._kinship = Kinship()
+        self._quarters = quarters if isinstance(quarters, Quarters) else None
+        self._why_none = quarters.why if isinstance(quarters, NoGround) else ""
+        self._jobs, self._asked = trio.open_memory_channel[Callable[[], None]](math.inf)
+
+    @property
+    def manner(self) -> str:
+        """What is in force, in words."""
+        if self._quarters is not None and not self._why_none:
+            return f"cgroup {self._quarters.folder}"
+        return f"subreaper and descent ({self._why_none})" if self._why_none else "descent"
+
+    async def serve(self) -> NoReturn:
+        """Move runs into their cgroups, and remove those that are over.
+
+        Cancelling leaves what is populated.
+        """
+        try:
+            async for job in self._asked:
+                await trio.to_thread.run_sync(job)
+            raise AssertionError("nobody closes it")
+        finally:
+            if self._quarters is not None:
+                self._quarters.tidy()
 
     def admit(self, run_id: str, leader: Child) -> Kin:
         """A new run; from now on what its leader leaves behind is attributed to it."""
-        kin = self._kin[leader.pid] = Kin(run_id, leader)
+        kin = Kin(run_id, leader)
+        self._kinship.add(kin)
         return kin
+
+    def house(self, kin: Kin) -> None:
+        """Give a run that has just been spawned a cgroup, where it can have one."""
+        if self._quarters is not None:
+            kin.cgroup = self._quarters.of(kin.run_id)
+            self._jobs.send_nowait(partial(self._move_in, self._quarters, kin))
+
+    def find_house(self, kin: Kin) -> None:
+        """Go on with the cgroup of a run that somebody else has spawned, if it has one."""
+        if self._quarters is not None:
+            kin.cgroup = self._quarters.find(kin.run_id, kin.leader.pid)
 
     def dismiss(self, kin: Kin) -> None:
         """The run is over: nothing of it is left."""
-        if self._kin.get(kin.leader.pid) is kin:
-            del self._kin[kin.leader.pid]
-        self._owners = {who: owner for who, owner in self._owners.items() if owner is not kin}
+        self._kinship.remove(kin)
+        if self._quarters is not None and kin.cgroup is not None:
+            self._jobs.send_nowait(partial(self._quarters.move_out, kin.cgroup))
+
+    def _move_in(self, quarters: Quarters, kin: Kin) -> None:
+        try:
+            quarters.move_in(kin.run_id, kin.leader.pid)
+        except OSError as error:
+            # What is in it already is found by descent as well.
+            self._why_none = f"cannot move a run to its cgroup: {error.strerror}"
 
     def members(self, kin: Kin) -> list[ProcessStat]:
         """Every live process of the run, the leader first. Some may be gone a moment later."""
         roots = [kin.leader.pid] if kin.leader.alive else []
         roots += self._left_behind(kin)[0]
-        found = [stat_of(pid) for pid in (*roots, *descendants_of(roots))]
+        pids = [*roots, *descendants_of(roots), *(kin.cgroup.pids() if kin.cgroup else ())]
+        found = [stat_of(pid) for pid in dict.fromkeys(pids)]
         alive = [stat for stat in found if stat is not None and not stat.dead]
         kin.seen.update((stat.pid, stat.started) for stat in alive)
         if len(kin.seen) > 100 + 4 * len(alive):  # a run that lives for years forks for years
-            kin.seen = {who for who in kin.seen if _exists(who)}
+            kin.seen = {who for who in kin.seen if exists(who)}
         return alive
 
     def is_empty(self, kin: Kin) -> bool:
         """Whether it is sure that nothing of the run is left."""
-        if kin.leader.alive:
+        if kin.leader.alive or (kin.cgroup is not None and kin.cgroup.is_populated):
             return False
         left, settled = self._left_behind(kin)
         return settled and not left
@@ -89,7 +116,7 @@ class Containment:
     async def wait_empty(self, kin: Kin) -> None:
         """Return when nothing of the run is left. Cancelling changes nothing."""
         while not self.is_empty(kin):
-            await self._wait_change()
+            await self._wait_change(kin)
 
     def tell_main(self, kin: Kin, number: int) -> None:
         """Send a stop signal to the main process; where that is a shell, to its children too.
@@ -97,7 +124,7 @@ class Containment:
         A shell does not pass signals on, so the program that it runs would never hear.
         """
         self.members(kin)  # who stems from it is hard to tell once it is gone
-        if kin.main is not None and _exists((kin.main.pid, kin.main.started)):
+        if kin.main is not None and exists((kin.main.pid, kin.main.started)):
             self._tell(kin, kin.main.pid, number)
             return
         pids = [kin.leader.pid]
@@ -126,12 +153,15 @@ class Containment:
         """Tell what has lost its parent, and what loses it meanwhile; return when all is gone."""
         while not self.is_empty(kin):
             self.tell_left_behind(kin, number)
-            await self._wait_change()
+            await self._wait_change(kin)
 
     def kill(self, kin: Kin) -> None:
-        """SIGKILL to everything of the run: its group, and all descendants."""
+        """SIGKILL to everything of the run: its group, its cgroup, and all descendants."""
         kin.leader.signal_group(signal.SIGKILL)
-        for stat in self.members(kin):
+        descendants = self.members(kin)  # before those that lead to them are gone
+        if kin.cgroup is not None:
+            kin.cgroup.kill()
+        for stat in descendants:
             if stat.pid == kin.leader.pid:
                 kin.leader.signal(signal.SIGKILL)
             else:
@@ -159,65 +189,39 @@ class Containment:
         gone_before: set[int] = set()
         left: list[int] = []
         for _ in range(LOOKS):
-            pids = self._children.orphans()
-            owners = {pid: self._owner(pid) for pid in pids}
-            left = [pid for pid in pids if owners[pid] is kin]
-            gone = {pid for pid in pids if owners[pid] is None and not _lives(pid)}
-            self._forget_all_but({*pids}, gone)
+            owners = self._kinship.owners(self._children.orphans())
+            left = [pid for pid, owner in owners.items() if owner is kin]
+            gone = {pid for pid, owner in owners.items() if owner is None and not lives(pid)}
             if gone <= gone_before:
-                return left, not self._doubtful
+                return left + self._estranged(kin, left), not self._kinship.is_in_doubt
             gone_before = gone
         return left, False
 
-    def _owner(self, pid: int) -> Kin | None:
-        stat = stat_of(pid)
-        if stat is None or stat.dead:
-            return None
-        who = (pid, stat.started)
-        if who in self._owners:
-            return self._owners[who]
-        environ = environ_of(pid)
-        owner = self._attribute(stat, environ)
-        now = time.monotonic()
-        # One that is just ending, or just beginning a program, shows no environment either.
-        if owner is not None or environ or now - self._doubtful.setdefault(who, now) >= DOUBT:
-            self._owners[who] = owner
-            self._doubtful.pop(who, None)
-        return owner
+    def _estranged(self, kin: Kin, known: list[int]) -> list[int]:
+        """Who lives in its cgroup, and whose parent neither does nor is ours: somebody else's."""
+        pids = kin.cgroup.pids() if kin.cgroup is not None else []
+        stats = [stat_of(pid) for pid in pids if pid != kin.leader.pid and pid not in known]
+        return [stat.pid for stat in stats if stat is not None and stat.parent not in pids]
 
-    def _forget_all_but(self, here: set[int], gone: set[int]) -> None:
-        # As PID 1 we get orphans for years that belong to no run (`docker exec`).
-        if len(self._owners) > 2 * len(here):
-            self._owners = {who: kin for who, kin in self._owners.items() if who[0] in here}
-        for who in [who for who in self._doubtful if who[0] not in here - gone]:
-            del self._doubtful[who]
+    async def _wait_change(self, kin: Kin) -> None:
+        """Return when a child or orphan has ended, the cgroup is empty, or a doubt may be over.
 
-    async def _wait_change(self) -> None:
-        """Return at the next end of a child or orphan, or when a doubt may be over."""
-        with trio.move_on_after(LOOK_AGAIN if self._doubtful else math.inf):
-            await self._children.wait_reaped()
-
-    def _attribute(self, stat: ProcessStat, environ: Mapping[bytes, bytes]) -> Kin | None:
-        # A pid stays taken while it names a session or group, so these cannot be recycled.
-        for leader in (stat.session, stat.group):
-            if leader in self._kin:
-                return self._kin[leader]
-        who = (stat.pid, stat.started)
-        for kin in self._kin.values():
-            if who in kin.seen:
-                return kin
-        markers = environ.get(MARKER.encode(), b"").split(b":")
-        return next((kin for kin in self._kin.values() if kin.run_id.encode() in markers), None)
+        For when it was not empty a moment ago.
+        """
+        with trio.move_on_after(LOOK_AGAIN if self._kinship.is_in_doubt else math.inf):
+            if kin.cgroup is None or not kin.cgroup.is_populated:
+                if not self.is_empty(kin):  # its cgroup may have just become so, silently
+                    await self._children.wait_reaped()
+                return
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_at_change, kin.cgroup, nursery.cancel_scope)
+                await self._children.wait_reaped()  # parks before anything else can happen
+                nursery.cancel_scope.cancel()
 
 
-def _lives(pid: int) -> bool:
-    stat = stat_of(pid)
-    return stat is not None and not stat.dead
-
-
-def _exists(who: Identity) -> bool:
-    stat = stat_of(who[0])
-    return stat is not None and stat.started == who[1]
+async def _cancel_at_change(cgroup: Cgroup, scope: trio.CancelScope) -> None:
+    await cgroup.wait_change()
+    scope.cancel()
 
 
 async def wait_gone(stat: ProcessStat) -> None:

@@ -60,6 +60,11 @@ class FileLimit:
         now = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.original = self._raised.get(now, now)
 
+    @classmethod
+    def recall(cls, original: tuple[int, int]) -> None:
+        """What this process was given, before the program whose place we take has raised it."""
+        cls._raised[resource.getrlimit(resource.RLIMIT_NOFILE)] = original
+
     def raise_own(self) -> None:
         """Raise our own soft limit to the hard one; a refusal changes nothing."""
         _, hard = self.original

@@ -13,6 +13,8 @@ from typing import NoReturn
 
 VARIABLE = "OXTRIO_HANDOVER"
 """The number of the descriptor with the text."""
+KEPT = "keep/"
+"""Before the names of what a `Carrier` has."""
 LARGEST = 1 << 28
 """Bytes of a text that are believed."""
 
@@ -84,11 +86,6 @@ class Carrier:
         for descriptor in self._left.values():
             os.set_inheritable(descriptor, False)
 
-    @property
-    def kept(self) -> Mapping[str, int]:
-        """Name → descriptor of all that is to be handed on."""
-        return {**self._left, **self._kept}
-
     def keep(self, name: str, descriptor: int) -> None:
         self._kept[name] = descriptor
 
@@ -113,5 +110,8 @@ class Carrier:
     async def wait_dropped(self) -> None: ...
 
     def ready(self) -> None: ...
+
+    def hand_on(self) -> Mapping[str, int]:
+        return {f"{KEPT}{name}": each for name, each in {**self._left, **self._kept}.items()}
 
     def bye(self) -> None: ...

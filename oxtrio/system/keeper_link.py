@@ -1,22 +1,26 @@
 """The supervisor's end of the socket to its keeper (oxtrio/keeper.py says what goes over it)."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
 from array import array
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import NoReturn
 
 import trio
 
 from oxtrio.errors import OxtrioError
 from oxtrio.system.descriptors import RESERVED, FileLimit
-from oxtrio.system.keepsakes import NOTHING_KEPT, Keeper
+from oxtrio.system.handover import KEPT, Carrier
+from oxtrio.system.keepsakes import Keeper
 from oxtrio.system.unixsocket import peer_of
 
 VARIABLE = "OXTRIO_KEEPER"
 """The number of our descriptor, from who has started us."""
+HANDED = "keeper"
+"""The name of our descriptor, where one program takes the place of another."""
 PATIENCE = 30.0
 """Seconds that a keeper may take for its next word while it tells what it has."""
 FAREWELL = 1.0
@@ -87,6 +91,14 @@ class KeeperLink:
 
     def ready(self) -> None:
         self._say("\0ready", "ready")
+
+    def hand_on(self) -> Mapping[str, int]:
+        self._socket.settimeout(FAREWELL)
+        self._flush()
+        self._socket.setblocking(False)
+        if self._unsaid:
+            raise OxtrioError(f"the keeper (pid {self.pid}) does not answer")
+        return {HANDED: self._socket.fileno()} if self.pid is not None else {}
 
     def bye(self) -> None:
         self._socket.settimeout(FAREWELL)
@@ -192,15 +204,28 @@ class KeeperLink:
 def find_keeper(environ: MutableMapping[str, str]) -> Keeper:
     """The keeper that has started this process, as *environ* says, which is made to forget it.
 
-    Nobody that we start inherits the way to it. Where none is named that is one: nothing is kept.
+    Nobody that we start inherits the way to it. Where none is named that is one: nothing is
+    kept, but what goes to a program that takes our place.
     """
-    number = environ.pop(VARIABLE, "")
     try:
-        os.set_inheritable(int(number), False)
-        sock = socket.socket(fileno=int(number))
+        return _link_of(int(environ.pop(VARIABLE, "")))
     except (ValueError, OSError):
-        return NOTHING_KEPT
+        return Carrier()
+
+
+def keeper_of(handed: Mapping[str, int]) -> Keeper:
+    """The keeper, or what goes on without one, of the program whose place we have taken."""
+    if HANDED in handed:
+        with contextlib.suppress(OSError):
+            return _link_of(handed[HANDED])
+    there = len(KEPT)
+    return Carrier({name[there:]: each for name, each in handed.items() if name.startswith(KEPT)})
+
+
+def _link_of(descriptor: int) -> KeeperLink:
+    os.set_inheritable(descriptor, False)
+    sock = socket.socket(fileno=descriptor)
     if (sock.family, sock.type) != (socket.AF_UNIX, socket.SOCK_SEQPACKET):
-        sock.detach()  # the variable is wrong: this is something else, and not ours
-        return NOTHING_KEPT
+        sock.detach()  # this is something else, and not ours
+        raise OSError(errno.ENOTSOCK, "not a way to a keeper")
     return KeeperLink(sock)

@@ -62,6 +62,12 @@ class Keeper(Keepsakes, Protocol):
         not started again.
         """
 
+    def hand_on(self) -> Mapping[str, int]:
+        """What the program that takes our place must find open, by name (`keeper_of`).
+
+        Raises `OxtrioError` where the keeper does not listen.
+        """
+
     def bye(self) -> None:
         """A clean end follows: the keeper is to end too. Waits for it for a second at most."""
 
@@ -89,6 +95,9 @@ class _Nothing:
     async def wait_dropped(self) -> None: ...
 
     def ready(self) -> None: ...
+
+    def hand_on(self) -> Mapping[str, int]:
+        return {}
 
     def bye(self) -> None: ...
 

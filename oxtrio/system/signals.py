@@ -8,13 +8,14 @@ from signal import Signals
 
 STOP = frozenset({Signals.SIGTERM, Signals.SIGINT, Signals.SIGQUIT})
 RELOAD = Signals.SIGHUP
+UPGRADE = Signals.SIGUSR2
 UNUSED = frozenset(
-    {Signals.SIGUSR1, Signals.SIGUSR2, Signals.SIGALRM, Signals.SIGVTALRM, Signals.SIGPROF}
+    {Signals.SIGUSR1, Signals.SIGALRM, Signals.SIGVTALRM, Signals.SIGPROF}
     | {Signals.SIGIO, Signals.SIGPWR, Signals.SIGSTKFLT}
 )
 """Would end the process by default, and mean nothing to a supervisor."""
 
-EARLY = frozenset({*STOP, RELOAD, Signals.SIGCHLD, Signals.SIGUSR1, Signals.SIGUSR2})
+EARLY = frozenset({*STOP, RELOAD, UPGRADE, Signals.SIGCHLD, Signals.SIGUSR1})
 
 
 def block_early() -> None:

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from oxtrio.system.birthmark import inherited
 from oxtrio.system.descriptors import GATE, RESERVED, FileLimit
 from oxtrio.system.identity import Identity
 from oxtrio.system.spawn_errors import explain_spawn_error
@@ -55,6 +56,8 @@ class Launch:
     """Listening sockets that it gets as descriptors 3, 4, …; they stay ours too."""
     listen_pid: bool = False
     """Whether it is told that they are meant for it (`LISTEN_PID`)."""
+    run_id: str = ""
+    """The run that begins with it: all that stems from it has its birthmark."""
 
     @property
     def gated(self) -> bool:
@@ -72,7 +75,11 @@ def spawn(launch: Launch, limit: FileLimit) -> int:
     argv = launch.argv
     if launch.listen_pid:
         argv = ("/bin/sh", "-c", LISTENING, "oxtrio-listen", *argv)
-    with _placed(launch.sockets) as numbers, limit.lowered() as inherits_limit:
+    with (
+        inherited(launch.run_id),
+        _placed(launch.sockets) as numbers,
+        limit.lowered() as inherits_limit,
+    ):
         if not inherits_limit:
             return _spawn_gated(launch, argv, numbers, [f"ulimit -S -n {limit.original[0]}"])
         if launch.gated:

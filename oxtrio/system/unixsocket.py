@@ -66,9 +66,12 @@ def listen(address: str) -> socket.socket:
 
 
 @contextmanager
-def listening(address: str) -> Iterator[socket.socket]:
-    """`listen` for the time of a block; the socket file is removed at its end."""
-    with listen(address) as listener:
+def listening(address: str, handed: int | None = None) -> Iterator[socket.socket]:
+    """`listen` for the time of a block; the socket file is removed at its end.
+
+    *handed* is a descriptor that listens there already.
+    """
+    with listen(address) if handed is None else socket.socket(fileno=handed) as listener:
         try:
             yield listener
         finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 import trio
 
 from oxtrio.control.exchange import Bounds
+from oxtrio.control.listener import open_listener
 from oxtrio.control.server import BOUNDS, ControlServer, serve_control
 from oxtrio.errors import NotFound
 from oxtrio.model.log import LogLine, LogQuery, Skipped, Stream
@@ -242,7 +243,7 @@ async def served(
     bugs = Bugs()
     async with trio.open_nursery() as nursery:
         fake.nursery = nursery
-        serve = partial(serve_control, address, fake, bugs, bounds=bounds)
+        serve = partial(serve_control, open_listener(address), fake, bugs, bounds=bounds)
         server: ControlServer = await nursery.start(serve)
         yield server, bugs
         nursery.cancel_scope.cancel()

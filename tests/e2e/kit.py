@@ -277,10 +277,10 @@ def is_kept(process: psutil.Process) -> bool:
 
 
 @contextlib.contextmanager
-def project() -> Iterator[Ox]:
+def project(make: type[Ox] = Ox) -> Iterator[Ox]:
     """A project whose invariants are checked at the end, and of which nothing is left then."""
     folder = Path(tempfile.mkdtemp(prefix="ox-", dir="/tmp"))
-    ox = Ox(folder)
+    ox = make(folder)
     left: list[str] = []
     try:
         yield ox

@@ -4,36 +4,38 @@ import os
 import signal
 import time
 
-import psutil
 import pytest
 
+from tests.e2e.container import Container, Manner
 from tests.e2e.kit import FIXTURES, PYTHON, Ox, needs_root
-from tests.e2e.processes import Foreground, zombies
+from tests.e2e.processes import zombies
 
 pytestmark = [pytest.mark.slow, needs_root]
 
-CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 SLEEPER = '[processes.a]\ncommand = "sleep 3600"\nstart_secs = 0\n'
-
-
-def container(ox: Ox, *words: str) -> Foreground:
-    return ox.foreground(*words, prefix=CONTAINER)
-
-
-def first_process(ox: Ox, running: Foreground) -> psutil.Process:
-    """PID 1 of the container, seen from outside: `unshare` itself swallows signals."""
-    outer = psutil.Process(running.process.pid)
-
-    def child() -> psutil.Process | None:
-        found = outer.children()
-        return found[0] if found else None
-
-    return ox.eventually(child, "the first process of the container")
+DAEMON = f"{PYTHON} {FIXTURES}/daemonise.py daemon"
+STUBBORN = f"{PYTHON} {FIXTURES}/stubborn.py ready TERM"
+MANNERS = {
+    "root": Manner(),
+    "a user without rights": Manner(user=True),
+    "rootless": Manner(rootless=True),
+    "read-only": Manner(read_only=True),
+    "read-only, a user without rights": Manner(read_only=True, user=True),
+    "read-only, rootless": Manner(read_only=True, rootless=True),
+}
 
 
 @pytest.mark.parametrize(
     ("command", "code"),
-    [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137), ("kill -TERM $$", 143)],
+    [
+        ("exit 0", 0),
+        ("exit 7", 7),
+        ("exit 255", 255),
+        ("kill -KILL $$", 137),
+        ("kill -TERM $$", 143),
+        ("kill -SEGV $$", 139),
+        ("exec no-such-program-of-ours", 127),
+    ],
 )
 def test_the_container_ends_with_the_code_of_its_app(ox: Ox, command: str, code: int):
     ox.write(
@@ -41,7 +43,7 @@ def test_the_container_ends_with_the_code_of_its_app(ox: Ox, command: str, code:
         + SLEEPER.replace(".a", ".b")
     )
 
-    assert container(ox, "run").ends() == code
+    assert Container(ox, "run").running.ends() == code
 
 
 def test_orphans_are_reaped_whoever_they_belong_to(ox: Ox):
@@ -49,44 +51,42 @@ def test_orphans_are_reaped_whoever_they_belong_to(ox: Ox):
         "[processes.a]\ncommand = 'for i in 1 2 3 4 5 6 7 8 9; do (setsid sleep 0.1 &); done;"
         " touch orphaned; exec sleep 3600'\nstart_secs = 0\n"
     )
-    running = container(ox, "run")
-    first = first_process(ox, running)
+    container = Container(ox, "run")
+    first = container.first
     ox.eventually((ox.folder / "orphaned").exists, "the orphans")
 
     os.system(f"nsenter -t {first.pid} -p -m sh -c '(sleep 0.1 &)'")  # as `docker exec` would
 
     ox.eventually(lambda: len(first.children()) == 1, "all orphans to end")
     assert zombies(first) == []
-    first.send_signal(signal.SIGTERM)
-    assert running.ends() == 0
+    assert container.stop() == 0
 
 
 def test_term_stops_in_order(ox: Ox):
     ox.write(f"[processes.a]\ncommand = '{PYTHON} {FIXTURES}/trapmark.py heard'\nstart_secs = 0\n")
-    running = container(ox, "run")
+    container = Container(ox, "run")
     ox.content("heard")
 
-    first_process(ox, running).send_signal(signal.SIGTERM)
+    assert container.stop() == 0
 
-    assert running.ends() == 0
     assert (ox.folder / "heard").read_text().split()[:2] == ["ready", "SIGTERM"]
 
 
 @pytest.mark.parametrize("wait", [0.0, 0.08])
 def test_a_signal_that_comes_while_oxtrio_is_being_imported_is_not_lost(ox: Ox, wait: float):
     ox.write(SLEEPER)
-    running = container(ox, "run")
-    first = first_process(ox, running)
+    container = Container(ox, "run")
+    first = container.first
 
     def is_python() -> bool:
         # Before that nobody can hold a signal back, neither we nor anybody else.
-        return "python" in first.cmdline()[0] and blocks(first.pid)
+        line = first.cmdline()
+        return bool(line) and "python" in line[0] and blocks(first.pid)
 
     ox.eventually(is_python, "the first statement")
     time.sleep(wait)
-    first.send_signal(signal.SIGTERM)
 
-    assert running.ends() == 0
+    assert container.stop() == 0
 
 
 def blocks(pid: int) -> bool:
@@ -99,51 +99,88 @@ def blocks(pid: int) -> bool:
 
 def test_what_is_left_at_the_end_ends_with_the_container(ox: Ox):
     ox.write(
-        "[processes.a]\nrestart_on_exit = false\n"
-        f"command = '{PYTHON} {FIXTURES}/daemonise.py daemon'\n"
-        f"[processes.b]\ncommand = '{PYTHON} {FIXTURES}/stubborn.py ready TERM'\n"
-        "stop_timeout_ms = 300\nstart_secs = 0\n"
+        f"[processes.a]\nrestart_on_exit = false\ncommand = '{DAEMON}'\n"
+        f"[processes.b]\ncommand = '{STUBBORN}'\nstop_timeout_ms = 300\nstart_secs = 0\n"
         "[processes.end]\n"
         "command = 'until test -e ready -a -e daemon; do sleep 0.02; done; exit 7'\n"
         "restart_on_exit = false\non_exit = 'shutdown'\n"
     )
 
-    assert container(ox, "run").ends() == 7
+    assert Container(ox, "run").running.ends() == 7
 
     assert ox.ours() == []
 
 
-def test_it_is_steered_from_inside(ox: Ox):
-    ox.write(SLEEPER)
-    running = container(ox, "run")
-    first = first_process(ox, running)
-    ox.becomes("a", "running")
-    inside = ("nsenter", "-t", str(first.pid), "-p", "-m", f"--wd={ox.folder}")
+@pytest.mark.parametrize("manner", MANNERS.values(), ids=MANNERS)
+def test_it_is_steered_from_inside_whatever_may_be_written(ox: Ox, manner: Manner):
+    ox.write(SLEEPER + SLEEPER.replace(".a", ".b"))
+    container = Container(ox, "run", manner=manner)
+    old = container.becomes("a", "running")["pid"]
 
-    assert "running" in ox.done("status", prefix=inside)
-    assert ox("status", "--ready", prefix=inside).returncode == 0
-    stopped = ox("stop", prefix=inside)
+    assert container.exec("status", "--ready").returncode == 0
+    assert container.exec("restart", "a").returncode == 0
+    assert container.rows()["a"]["pid"] != old
+    assert "a has been running" in container.exec("why", "a").stdout
+    stopped = container.exec("stop")
 
-    assert running.ends() == 0
+    assert container.running.ends() == 0
     assert "a: stopped" in stopped.stdout
     # The end of the container is that of everybody in it: it may be told, or killed before.
     assert stopped.returncode in (0, -signal.SIGKILL)
+    said = container.running.err
+    assert said.count("everything stays in memory") == (not manner.has_folders), said
 
 
-def test_one_command_is_run_without_an_oxfile(ox: Ox):
-    running = container(ox, "run", "--", "sh", "-c", "echo $PPID; exit 0")
+@pytest.mark.parametrize("manner", [Manner(), Manner(read_only=True, user=True)], ids=str)
+def test_what_no_writable_folder_changes_for_an_app(ox: Ox, manner: Manner):
+    ox.write(
+        "import signal, sys\nsignal.signal(15, lambda *_: sys.exit(print('last words')))\n"
+        "print('up')\nsignal.pause()\n",
+        "hears.py",
+    )
+    ox.write(
+        "[processes.a]\ncommand = 'echo one; echo two >&2; exit 3'\nrestart_delay_ms = 1\n"
+        f"max_restarts = 3\n[processes.hears]\ncommand = '{PYTHON} -u hears.py'\n"
+    )
+    container = Container(ox, "run", "--no-prefix", manner=manner)
+    container.running.says("up")
+    row = container.becomes("a", "crashed")
 
-    assert running.ends() == 0
-    assert running.out == "1\n"
+    assert row["exit"]["code"] == 3
+    assert container.exec("logs", "a", "-n", "1").stdout.endswith(("one\n", "two\n"))
+    assert container.exec("events").stdout.count("exit code 3") >= 3
+    # What was given up is the failure of the whole, and what stops is let finish.
+    assert container.stop() == 3
+    assert container.running.out.splitlines().count("one") >= 3
+    assert container.running.out.endswith("last words\n")
 
 
 def test_kill_from_outside_leaves_nothing(ox: Ox):
     ox.write(SLEEPER)
-    running = container(ox, "run")
-    first = first_process(ox, running)
+    container = Container(ox, "run")
+    first = container.first
     ox.becomes("a", "running")
 
     first.kill()
 
-    running.process.wait(30)
+    container.running.process.wait(30)
     ox.eventually(lambda: not ox.ours(), "the container to be gone")
+
+
+def test_a_full_stop_that_may_take_too_long_is_said_at_the_start(ox: Ox):
+    chain = "".join(
+        f"[processes.{name}]\ncommand = 'sleep 3600'\nstop_timeout_ms = 4000\n{needs}"
+        for name, needs in {"db": "", "api": "depends_on=['db']\n", "web": ""}.items()
+    )
+    ox.write(chain)
+    inside = Container(ox, "run")
+    inside.becomes("web", "running")
+    assert inside.stop() == 0
+    ox.write("[supervisor]\nstop_timeout_ms = 12000\n" + chain.replace("4000", "20000"))
+    over = Container(ox, "run")
+    over.becomes("web", "running")
+    assert over.stop() == 0
+
+    assert "oxtrio: a full stop takes at most 8 s\n" in inside.running.err
+    assert "warning: a full stop can take 12 s, but container engines kill" in over.running.err
+    assert "at most 12 s" in ox.done("validate")

@@ -196,6 +196,23 @@ async def test_leaving_does_not_wait_for_ever(tmp_path, disk, autojump_clock):
     assert trio.current_time() - left <= 2.5
 
 
+async def test_the_end_of_a_run_does_not_cut_a_line_that_waits_for_room(
+    tmp_path, disk, autojump_clock
+):
+    app = an_app(file=str(tmp_path / "out.log"), error_file=str(tmp_path / "err.log"))
+    async with a_store(None) as store:
+        sink = store.sink(app, 0, OUT)
+        sink.write(b"one ", NOON)
+        disk.room = 4
+        sink.write(b"line", NOON)
+        sink.end(NOON)
+        disk.room = 10**6
+        await until(lambda: not store.warnings())
+        sink.write(b"next run\n", NOON)
+
+    assert (tmp_path / "out.log").read_bytes() == b"one line\nnext run\n"
+
+
 @pytest.mark.slow
 async def test_a_real_disk_that_was_full_is_written_to_again(small_disk):
     log = small_disk / "api.log"

@@ -498,6 +498,13 @@ def test_stopped_tells_by_whom():
     assert "oxtrio start api" in explain(asked).hints
 
 
+def test_stopped_tells_that_it_took_more_than_the_stop_signal():
+    facts = WhyFacts(name="api", state=State.STOPPED, spec=SPEC)
+    killed = replace(facts, exit=Exit(signal=Signals.SIGKILL, sent_by_us=True))
+
+    assert "had not ended by SIGTERM, so it got SIGKILL" in explain(killed).text
+
+
 def test_stopped_tells_that_the_oxfile_disables_it():
     facts = WhyFacts(name="api", state=State.STOPPED, spec=replace(SPEC, enabled=False))
 

@@ -9,6 +9,7 @@ from oxtrio.policy.order import (
     dependents,
     find_cycle,
     lanes,
+    longest_path,
     prospect,
     with_dependencies,
 )
@@ -48,6 +49,22 @@ def test_a_long_chain_is_no_trouble():
 
     assert find_cycle(chain) == []
     assert find_cycle(chain | {"5000": ["0"]})[0] == "0"
+
+
+@pytest.mark.parametrize(
+    ("graph", "seconds"),
+    [
+        ({}, 0),
+        ({"a": [], "b": []}, 8),
+        ({"a": ["b"], "b": []}, 11),
+        # Who is slow and who is waited for need not be the same: no sum over whole lanes.
+        ({"a": ["c"], "b": [], "c": []}, 8),
+        ({"a": ["c", "b"], "b": ["c"], "c": []}, 13),
+        ({"a": ["elsewhere"]}, 3),
+    ],
+)
+def test_the_longest_path_is_what_going_through_all_takes(graph: dict[str, list[str]], seconds):
+    assert longest_path(graph, {"a": 3, "b": 8, "c": 2}) == seconds
 
 
 def test_dependents_are_those_that_depend_directly():

@@ -1,6 +1,7 @@
 """Reasons that fit into a column."""
 
 from dataclasses import replace
+from signal import SIGKILL, SIGTERM
 
 import pytest
 
@@ -12,6 +13,13 @@ from oxtrio.policy.reasons import SHORT, short_reason
 
 SPEC = AppSpec(name="api", command="uvicorn main:app", working_dir="/srv")
 NOT_FOUND = WhyFacts(name="api", state=State.BACKOFF, spec=SPEC, exit=Exit(code=127), failures=3)
+STOPPED = WhyFacts(
+    name="api",
+    state=State.STOPPED,
+    spec=SPEC,
+    reason="stopped by the operator",
+    exit=Exit(signal=SIGKILL, sent_by_us=True),
+)
 LONG = "ValueError: " + "x" * 200
 
 
@@ -38,6 +46,10 @@ LONG = "ValueError: " + "x" * 200
         (replace(NOT_FOUND, ended_because="memory 9 MB > 1 MB"), "memory 9 MB > 1 MB"),
         (replace(NOT_FOUND, state=State.RUNNING, reason="was paused"), "was paused"),
         (replace(NOT_FOUND, state=State.RUNNING), ""),
+        (STOPPED, "stopped by the operator, with SIGKILL"),
+        (replace(STOPPED, exit=Exit(signal=SIGTERM, sent_by_us=True)), "stopped by the operator"),
+        (replace(STOPPED, exit=Exit(signal=SIGKILL)), "stopped by the operator"),
+        (replace(STOPPED, ended_because="memory 9 MB > 1 MB"), "stopped by the operator"),
         (replace(NOT_FOUND, state=State.BLOCKED, reason="waits"), "waits"),
         (
             replace(

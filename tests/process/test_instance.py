@@ -314,7 +314,7 @@ async def test_a_changed_spec_holds_from_the_next_life_on(
     stage = a_stage(nursery, an_app("a", ("old",)), Script())
     stage.start()
     await stage.until(State.RUNNING)
-    stage.instance.replace_spec(an_app("a", ("new",)))
+    stage.instance.spec = an_app("a", ("new",))
     assert stage.instance.is_outdated
     stage.restart()
     await stage.instance.wait(lambda: stage.instance.has_begun_anew)

@@ -999,7 +999,7 @@ async def test_an_address_that_changes_its_host_is_held_anew_at_a_restart(
     stage = a_stage(nursery, web(), Script(), net=net)
     await running(stage)
     net.excludes = {str(everywhere): str(WEB)}
-    stage.instance.replace_spec(web(listen=(everywhere,)))
+    stage.instance.spec = web(listen=(everywhere,))
     life = stage.restart()
     await life.settled.wait()
 

@@ -267,8 +267,25 @@ class TestNothingFound:
             locate([], None, environ)
 
 
-def test_a_command_without_an_oxfile_is_a_project_of_its_own(home, environ):
-    project = ad_hoc(("/usr/bin/sleep", "5"), environ)
+class TestACommandWithoutAnOxfile:
+    def test_it_is_a_project_of_its_own(self, home, environ):
+        # In every container its pid would be the same.
+        one, two = (ad_hoc(("/usr/bin/sleep", "5"), None, environ) for _ in range(2))
 
-    assert project.files == ()
-    assert project.id.startswith("sleep-")
+        assert one.files == ()
+        assert one.id.startswith("sleep-")
+        assert one.id != two.id
+
+    def test_it_may_have_a_name(self, home, environ, serve):
+        project = ad_hoc(("sleep", "5"), "store", environ)
+        serve(project)
+
+        assert locate([], "store", environ) == project
+        with pytest.raises(UsageError, match="cannot be the name"):
+            ad_hoc(("sleep", "5"), "my store", environ)
+
+    def test_its_folders_are_not_those_of_a_project_with_that_name(self, home, environ):
+        oxfile(home / "shop", f"{APP}[supervisor]\nname = 'store'\n")
+
+        # They are removed when the command has ended.
+        assert ad_hoc(("sleep", "5"), "store", environ).id != locate([], None, environ).id

@@ -163,12 +163,13 @@ def test_env_files_are_read(shop):
 
 
 class TestLongestStop:
-    def test_apps_in_one_lane_stop_together_and_lanes_one_after_the_other(self, shop):
+    def test_apps_stop_together_but_after_those_that_depend_on_them(self, shop):
         config = config_of(
             shop,
             "[processes.a]\ncommand='x'\nstop_timeout_ms = 3000\ndepends_on = ['c']\n"
             "[processes.b]\ncommand='x'\nstop_timeout_ms = 5000\ndepends_on = ['c']\n"
-            "[processes.c]\ncommand='x'\nstop_timeout_ms = 2000\n",
+            "[processes.c]\ncommand='x'\nstop_timeout_ms = 2000\n"
+            "[processes.alone]\ncommand='x'\nstop_timeout_ms = 6500\n",
         )
 
         assert longest_stop(config) == 7.0
