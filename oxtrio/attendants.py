@@ -1,6 +1,7 @@
 """Tasks beside the tree: what a bug must not end, and what signals ask for."""
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from signal import Signals
 
 import trio
@@ -31,39 +32,58 @@ async def keep_running(
         await trio.sleep(MONITOR_PAUSE)
 
 
-async def obey_signals(
-    say: Say,
-    supervisor: Supervisor,
-    ending: Ending,
-    herald: Herald,
-    *,
-    task_status: trio.TaskStatus[None],
-) -> None:
-    """SIGTERM, SIGINT: stop in order, a second one: kill. SIGHUP: reload, reopen the logs.
+class Obedience:
+    """Does what signals ask for, whichever way they come.
 
-    SIGUSR2: upgrade in place.
+    SIGTERM, SIGINT: stop in order, a second one: kill. SIGHUP: reload, reopen the logs. SIGUSR2:
+    upgrade in place.
     """
-    wanted = (*signals.STOP, signals.RELOAD, signals.UPGRADE)
-    # Asked now: when SIGHUP says that the terminal is gone, it is.
-    at_terminal = supervisor.foreground and signals.has_terminal()
-    with trio.open_signal_receiver(*wanted) as arrivals:
-        task_status.started()
+
+    def __init__(self, say: Say, supervisor: Supervisor, ending: Ending, herald: Herald) -> None:
+        self._say = say
+        self._supervisor = supervisor
+        self._ending = ending
+        self._herald = herald
+        self._came: dict[str, Counter[int]] = {"here": Counter(), "by the keeper": Counter()}
+        # Asked now: when SIGHUP says that the terminal is gone, it is.
+        self._at_terminal = supervisor.foreground and signals.has_terminal()
+
+    async def serve(
+        self, passed_on: trio.MemoryReceiveChannel[int], *, task_status: trio.TaskStatus[None]
+    ) -> None:
+        """Obey until cancelled; *passed_on* are those that our keeper was sent."""
+        wanted = (*signals.STOP, signals.RELOAD, signals.UPGRADE)
+        with trio.open_signal_receiver(*wanted) as arrivals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._obey_all, "by the keeper", passed_on)
+                task_status.started()
+                await self._obey_all("here", arrivals)
+
+    async def _obey_all(self, way: str, arrivals: AsyncIterator[int]) -> None:
         async for number in arrivals:
-            name = Signals(number).name
-            if number == signals.RELOAD and not at_terminal:
-                say(f"{name}: reloads the oxfile and reopens the logs")
-                with herald.reloading():
-                    await _reload(say, supervisor)
-                continue
-            if number == signals.UPGRADE:
-                say(f"{name}: replaces the program of the supervisor")
-                await supervisor.carry_out_later(Order(verb=Verb.UPGRADE))
-                continue
-            again = supervisor.shutdown_asked.is_set()
-            say(f"{name}: kills what is left" if again else _farewell(supervisor, at_terminal))
-            if again:
-                ending.decided = 128 + number
-            supervisor.shutdown(kill=again)
+            came = self._came[way]
+            came[number] += 1
+            # Who signals a whole session reaches us twice, and has asked for it once.
+            if came[number] > min(each[number] for each in self._came.values()):
+                await self._obey(number)
+
+    async def _obey(self, number: int) -> None:
+        supervisor, name = self._supervisor, Signals(number).name
+        if number == signals.RELOAD and not self._at_terminal:
+            self._say(f"{name}: reloads the oxfile and reopens the logs")
+            with self._herald.reloading():
+                await _reload(self._say, supervisor)
+            return
+        if number == signals.UPGRADE:
+            self._say(f"{name}: replaces the program of the supervisor")
+            await supervisor.carry_out_later(Order(verb=Verb.UPGRADE))
+            return
+        again = supervisor.shutdown_asked.is_set()
+        farewell = _farewell(supervisor, self._at_terminal)
+        self._say(f"{name}: kills what is left" if again else farewell)
+        if again:
+            self._ending.decided = 128 + number
+        supervisor.shutdown(kill=again)
 
 
 def _farewell(supervisor: Supervisor, at_terminal: bool) -> str:

@@ -5,8 +5,9 @@ the reaper and the logs are opened first and closed last; control and signals li
 last app is gone and the last reply is sent; monitors end when the stopping begins.
 """
 
+import math
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -14,7 +15,7 @@ import trio
 
 from oxtrio import __version__
 from oxtrio.assembly import Setup, prepare_probes, supervisor_of
-from oxtrio.attendants import keep_running, obey_signals, tell_nobody
+from oxtrio.attendants import Obedience, keep_running, tell_nobody
 from oxtrio.control.listener import open_listener
 from oxtrio.control.server import ControlServer, serve_control
 from oxtrio.errors import OxtrioError
@@ -38,6 +39,8 @@ from oxtrio.system.owner import Owner, open_owner
 from oxtrio.systemd import Herald
 from oxtrio.upgrade import Upgrade
 
+IN_ORDER = 0.8
+"""Share of the bound of a shutdown in which apps wait for those that depend on them."""
 LAST_REPLIES = 2.0
 """Seconds in which the last answers of the control socket may go out."""
 LAST_KILLS = 2.0
@@ -63,13 +66,15 @@ async def run_daemon(setup: Setup) -> int:
         supervisor.freshen = viewers.wait_fresh
         herald = Herald(setup.environ, supervisor, setup.seat.keeper.pid)
         async with trio.open_nursery() as top:
-            top.start_soon(_watch_keeper, setup.seat.keeper, children)
+            passing, passed_on = trio.open_memory_channel[int](math.inf)
+            top.start_soon(_watch_keeper, setup.seat.keeper, children, passing.send_nowait)
             top.start_soon(memory.serve)
             top.start_soon(keep_running, "containment", containment.serve, supervisor)
             async with open_supervisor(supervisor):
                 listener = open_listener(setup.folders.socket, _handed(setup, "control"))
                 control = await top.start(serve_control, listener, supervisor, supervisor.report)
-                await top.start(obey_signals, setup.say, supervisor, ending, herald)
+                obedience = Obedience(setup.say, supervisor, ending, herald)
+                await top.start(obedience.serve, passed_on)
                 signals.unblock()
                 top.start_soon(upgrade.serve, control, herald)
                 if herald.is_heard:
@@ -142,8 +147,12 @@ async def _start_all(setup: Setup, supervisor: Supervisor, ending: Ending, heral
 async def _stop_all(supervisor: Supervisor, control: ControlServer, children: Owner) -> None:
     """Stop every app, within the bound of the project, and answer until the end."""
     bound = supervisor.config.supervisor.stop_timeout
-    with trio.move_on_after(float("inf") if bound is None else bound) as patience:
+    with trio.move_on_after(float("inf") if bound is None else bound * IN_ORDER) as patience:
         await supervisor.stop_all()
+    if patience.cancelled_caught and bound is not None:
+        # Whose turn has not come yet may still put things in order before it is killed.
+        with trio.move_on_after(bound * (1 - IN_ORDER)) as patience:
+            await supervisor.stop_all(in_order=False)
     if patience.cancelled_caught:
         supervisor.journal.record("", "stop-timeout", reason=f"not stopped within {bound:g} s")
         supervisor.shutdown(kill=True)
@@ -187,10 +196,10 @@ def _go_on(supervisor: Supervisor, setup: Setup, estate: Estate) -> Memory:
     return memory
 
 
-async def _watch_keeper(keeper: Keeper, children: Owner) -> None:
+async def _watch_keeper(keeper: Keeper, children: Owner, asked: Callable[[int], None]) -> None:
     """Hear how those end that the keeper reaps; go on without it when it is gone."""
     if keeper.pid is not None:
-        await keeper.watch(children.told)
+        await keeper.watch(children.told, asked)
         children.have_keeper(None, {})
 
 

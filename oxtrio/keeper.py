@@ -13,7 +13,7 @@ A supervisor finds its end of a SOCK_SEQPACKET socket by OXTRIO_KEEPER. It says
     ping N           answer this              bye         I end for good: do not start me again
 
 and hears `have NAME` with a descriptor for each that is kept, `exit PID STATUS` for each that has
-ended since one was ready, and `done`; later each `exit` as it happens, and `pong N`.
+ended since one was ready, and `done`; later each `exit` as it happens, `pong N`, and `signal N`.
 """
 
 import contextlib
@@ -272,7 +272,8 @@ class Keeper:
                 self._failures, self._start_at = 0, 0.0
         # Before it is here, a signal would hit a program that is just being loaded.
         while self._signals.asked and self._is_here:
-            os.kill(self._pid, self._signals.asked.pop(0))
+            # By word: who signals a whole session hits the supervisor too, and means it once.
+            self._link.say(f"signal {self._signals.asked.pop(0)}")
 
 
 def say(text: str) -> None:

@@ -14,6 +14,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "events": "history",
         "why": "history",
         "ls": "projects",
+        "doctor": "doctor",
     },
     "Steer": {
         "wait": "steering",
@@ -36,7 +37,7 @@ MODULES = {verb: module for group in GROUPS.values() for verb, module in group.i
 LATER = frozenset(
     ("errors", "crashes", "top", "exec", "attach", "test")
     + ("plan", "diff", "apply", "rollback", "init", "add", "remove", "import", "export", "convert")
-    + ("service", "doctor", "dashboard", "shell")
+    + ("service", "dashboard", "shell")
 )
 """Commands that oxtrio will have; each says so instead of `no such command`."""
 

@@ -8,8 +8,11 @@ import trio
 
 from oxtrio.logs.backlog import Backlog, Room, Waiting
 from oxtrio.logs.index import Writer
-from oxtrio.logs.volume import LOOK_EVERY, Volume, reason
+from oxtrio.logs.volume import Volume, reason
 from oxtrio.model.spec import LogSpec, WhenFull
+
+RETRY_EVERY = 1.0
+"""Seconds, while something waits for room on a disk."""
 
 
 class Owner(Protocol):
@@ -81,14 +84,17 @@ class LogFile:
 
     async def wait_room(self) -> None:
         """Return when a write is worth another try. Cancelling it changes nothing."""
-        target = self.volume.target
-        if self.volume.slow and target is not None:
-            with suppress(OSError, trio.BusyResourceError, trio.ClosedResourceError):
-                with trio.move_on_after(LOOK_EVERY):
-                    await trio.lowlevel.wait_writable(target.fd)
-                self.retry()
-                return
         await self._has_room.wait()
+
+    async def wait_retry(self) -> None:
+        """Return when its reader takes more, at the latest after `RETRY_EVERY`."""
+        with trio.move_on_after(RETRY_EVERY):
+            target = self.volume.target
+            if self.volume.slow and target is not None:
+                with suppress(OSError, trio.ClosedResourceError):
+                    await trio.lowlevel.wait_writable(target.fd)
+                    return
+            await trio.sleep_forever()
 
     def troubles(self) -> Iterator[str]:
         """What cannot be done at present, one sentence each."""

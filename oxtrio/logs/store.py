@@ -14,13 +14,11 @@ from oxtrio.logs.hub import BACKLOG, Hub
 from oxtrio.logs.index import Writer
 from oxtrio.logs.paths import Route, route_of, routes_of
 from oxtrio.logs.sink import Output, Sink
-from oxtrio.logs.target import real_path
+from oxtrio.logs.target import real_path, true_name
 from oxtrio.logs.tracks import LogOf, Snapshot
 from oxtrio.model.log import Chunk, Skipped, Stream
 from oxtrio.model.spec import AppSpec
 
-RETRY_EVERY = 1.0
-"""Seconds, while something waits for room on a disk."""
 FLUSH_WITHIN = 2.0
 """Seconds that closing may take."""
 WARN_EVERY = 60.0
@@ -61,9 +59,12 @@ class LogStore:
         self._warn = warn
         self._warned: dict[str, float] = {}
         self._files: dict[str, LogFile] = {}
+        """By their true names: two writers of one file would rotate it away from each other."""
         self._outputs: dict[str, Output] = {}
         self._rooms: dict[str, Room] = {}
         self._to_retry: _Pending[LogFile] = _Pending()
+        self._retried: set[LogFile] = set()
+        """Those that will be tried again soon."""
         self._to_compress: _Pending[LogFile] = _Pending()
 
     def sink(
@@ -133,7 +134,7 @@ class LogStore:
             yield history, live
 
     def needs_retry(self, file: LogFile) -> None:
-        """*file* could not be written: try it again, about once a second."""
+        """*file* could not be written: try it again, once a second or as soon as it is read."""
         self._to_retry.add(file)
 
     def has_rotated(self, file: LogFile) -> None:
@@ -151,12 +152,19 @@ class LogStore:
 
     async def serve_retries(self) -> NoReturn:
         """Try again what could not be written; asleep while there is nothing."""
-        while True:
-            await self._to_retry.wait()
-            await trio.sleep(RETRY_EVERY)
-            for file in self._to_retry.take():
-                file.retry()
-                self._close_unused(file)
+        async with trio.open_nursery() as nursery:
+            while True:
+                await self._to_retry.wait()
+                for file in self._to_retry.take():
+                    if file not in self._retried:
+                        self._retried.add(file)
+                        nursery.start_soon(self._retry, file)
+
+    async def _retry(self, file: LogFile) -> None:
+        await file.wait_retry()
+        self._retried.discard(file)
+        file.retry()
+        self._close_unused(file)
 
     async def serve_compression(self) -> NoReturn:
         """Compress what was rotated, one file at a time."""
@@ -184,12 +192,12 @@ class LogStore:
         self._files.clear()
 
     def _file(self, app: AppSpec, path: str) -> LogFile:
-        file = self._files.get(path)
+        file = self._files.get(name := true_name(path))
         if file is None:
             room = self._rooms.setdefault(app.name, Room())
             if app.logs.compress:
                 clean_up(path)
-            file = self._files[path] = LogFile(path, app.logs, room, self)
+            file = self._files[name] = LogFile(path, app.logs, room, self)
         else:
             file.apply(app.logs)
         file.users += 1
@@ -197,9 +205,9 @@ class LogStore:
         return file
 
     def _close_unused(self, file: LogFile) -> None:
-        if file.users == 0 and not file.backlog and self._files.get(file.path) is file:
+        if file.users == 0 and not file.backlog and file in self._files.values():
             file.close()
-            del self._files[file.path]
+            self._files = {name: each for name, each in self._files.items() if each is not file}
 
     def _snapshot(self, app: AppSpec) -> Snapshot:
         output = self._outputs.get(app.name)
@@ -207,7 +215,7 @@ class LogStore:
         routes = routes_of(app, self._default_dir)
         for route in routes:
             path = real_path(route.path)
-            snapshot.add(route, path, self._files.get(path))
+            snapshot.add(route, path, self._files.get(true_name(path)))
         for stream in Stream:
             if route_of(app, 0, stream, self._default_dir) is None:
                 snapshot.add_recent(Route("", None, stream))

@@ -110,3 +110,9 @@ def real_path(path: str) -> str:
         return path
     trusted = os.lstat(path).st_uid in (0, os.geteuid())
     return os.path.realpath(path) if trusted else path
+
+
+def true_name(path: str) -> str:
+    """What all names of one log have in common, whichever linked folders lead to it."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)

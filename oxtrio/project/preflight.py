@@ -37,7 +37,8 @@ def findings(config: Config, environ: Mapping[str, str]) -> list[Finding]:
     looked at too, as any of them may be started by name.
     """
     folders = {os.path.dirname(path) for path in config.files}
-    return [finding for app in config.apps for finding in _findings_of(app, environ, folders)]
+    missing = [finding for app in config.apps for finding in _findings_of(app, environ, folders)]
+    return [*missing, *_shared_logs(config)]
 
 
 def longest_stop(config: Config) -> float:
@@ -112,6 +113,26 @@ def _missing_for_sockets(app: AppSpec) -> Iterator[Finding]:
             yield Finding(app.name, f"listen '{spec}': user '{spec.owner}' does not exist")
         if spec.group is not None and not _group_exists(spec.group):
             yield Finding(app.name, f"listen '{spec}': group '{spec.group}' does not exist")
+
+
+def _shared_logs(config: Config) -> Iterator[Finding]:
+    """Log files that only links make one; two that are called the same are no valid oxfile."""
+    owners: dict[object, str] = {}
+    for app in config.apps:
+        for path in filter(None, (app.logs.file, app.logs.error_file)):
+            path = with_instance(path, 0)
+            owner = owners.setdefault(_file_behind(path), app.name)
+            if owner != app.name and not path.startswith("/dev/"):
+                yield Finding(app.name, f"log file '{path}' is that of {owner} by another name")
+
+
+def _file_behind(path: str) -> object:
+    """The same for all names of one file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
 
 
 def _user_exists(name: str) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import trio
 
 from oxtrio.process.record import Record, records_in
+from oxtrio.system.birthmark import birthmark, birthmark_of
+from oxtrio.system.cgroup import cgroup_of
 from oxtrio.system.containment import MARKER, send, wait_gone
 from oxtrio.system.proc import ProcessStat, all_pids, environ_of, stat_of
 
@@ -46,16 +48,19 @@ async def end_leftovers(folder: str, spared: Collection[str] = ()) -> Leftovers:
 
 
 def _members(records: Sequence[Record]) -> dict[str, list[ProcessStat]]:
-    """Who belongs to which run: the leader, its session, and all that carry the marker."""
+    """Who belongs to which run: the leader, its session, and all that have a mark of it."""
     ids = {record.run_id for record in records}
     leaders = {record.pid: record.run_id for record in records if record.is_alive}
+    birthmarks = {birthmark(each): each for each in ids}
     found: dict[str, list[ProcessStat]] = {}
     for pid in all_pids() if ids else ():
         stat = stat_of(pid)
         if stat is None or stat.dead or pid == os.getpid():
             continue
         markers = environ_of(pid).get(MARKER.encode(), b"").decode(errors="replace").split(":")
+        markers += (cgroup_of(pid) or "").split("/")
         mine = leaders.get(pid) or leaders.get(stat.session) or next(iter(ids & {*markers}), None)
+        mine = mine or birthmarks.get(birthmark_of(pid) or 0)
         if mine:
             found.setdefault(mine, []).append(stat)
     return found

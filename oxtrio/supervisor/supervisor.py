@@ -226,13 +226,13 @@ class Supervisor:
                 instance.stop("killed by the operator")
                 instance.kill()
 
-    async def stop_all(self) -> None:
+    async def stop_all(self, *, in_order: bool = True) -> None:
         """Stop every app, dependents before what they depend on. Returns when all are down.
 
         What is stuck is not waited for. Cancelling leaves the rest to the end of the tree.
         """
         self.stopping = True
-        names = dependents(self.graph())
+        names = dependents(self.graph() if in_order else dict.fromkeys(self.apps, ()))
         done = {name: trio.Event() for name in self.apps}
         async with trio.open_nursery() as nursery:
             for app in self.apps.values():

@@ -31,6 +31,10 @@ ROOM = socket.CMSG_LEN(array("i").itemsize)
 """For one descriptor."""
 
 
+def _ignore(number: int) -> None:
+    """For who is not interested in signals."""
+
+
 class KeeperLink:
     """The keeper that has started us, and what it has for us."""
 
@@ -46,6 +50,8 @@ class KeeperLink:
         self._more = trio.Event()
         self._asked = self._answered = 0
         self._heard = trio.lowlevel.ParkingLot()
+        self._early: list[int] = []
+        """Signals that came before somebody watched."""
 
     def greet(self) -> None:
         FileLimit().raise_own()  # what it has may be more than we may open now
@@ -74,12 +80,16 @@ class KeeperLink:
     def left(self) -> tuple[str, ...]:
         return tuple(self._left)
 
-    async def watch(self, told: Callable[[int, int], None]) -> None:
+    async def watch(
+        self, told: Callable[[int, int], None], asked: Callable[[int], None] = _ignore
+    ) -> None:
+        for number in self._early:
+            asked(number)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_room)
             while self.pid is not None:
                 await trio.lowlevel.wait_readable(self._socket)
-                self._hear(told)
+                self._hear(told, asked)
             nursery.cancel_scope.cancel()
 
     async def wait_dropped(self) -> None:
@@ -153,9 +163,11 @@ class KeeperLink:
         elif word == "exit":
             pid, status = map(int, rest.split())
             self.exits[pid] = status
+        elif word == "signal":
+            self._early.append(int(rest))
         return word
 
-    def _hear(self, told: Callable[[int, int], None]) -> None:
+    def _hear(self, told: Callable[[int, int], None], asked: Callable[[int], None]) -> None:
         with contextlib.suppress(BlockingIOError):
             while self.pid is not None:
                 word, rest, given = self._receive()
@@ -164,6 +176,8 @@ class KeeperLink:
                 if word == "exit":
                     pid, status = map(int, rest.split())
                     told(pid, status)
+                elif word == "signal":
+                    asked(int(rest))
                 elif word == "pong":
                     self._answered = int(rest)
                     self._heard.unpark_all()

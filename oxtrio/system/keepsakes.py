@@ -43,10 +43,11 @@ class Keeper(Keepsakes, Protocol):
         Raises `OxtrioError` where it does not answer. One that is gone has nothing.
         """
 
-    async def watch(self, told: Callable[[int, int], None]) -> None:
+    async def watch(self, told: Callable[[int, int], None], asked: Callable[[int], None]) -> None:
         """Tell *told* (pid, wait status) of each child that the keeper reaps from now on.
 
-        Returns when the keeper is gone. Cancelling ends the telling and loses none.
+        *asked* is told of each signal to the keeper that is meant for the supervisor. Returns
+        when the keeper is gone. Cancelling ends the telling and loses none.
         """
 
     async def wait_dropped(self) -> None:
@@ -90,7 +91,9 @@ class _Nothing:
 
     def greet(self) -> None: ...
 
-    async def watch(self, told: Callable[[int, int], None]) -> None: ...
+    async def watch(
+        self, told: Callable[[int, int], None], asked: Callable[[int], None]
+    ) -> None: ...
 
     async def wait_dropped(self) -> None: ...
 

@@ -354,7 +354,7 @@ async def test_orphans_of_nobody_are_not_remembered_for_ever(tmp_path: Path) -> 
             kill(read_pid(path))
             await eventually(lambda: not here.children.orphans())
 
-        assert len(here.containment._owners) < 4
+        assert len(here.containment._kinship._owners) < 4
 
 
 def test_a_signal_for_another_start_time_hits_nobody() -> None:

@@ -13,7 +13,7 @@ import trio.testing
 from oxtrio.errors import OxtrioError
 from oxtrio.system import keeper_link
 from oxtrio.system.keeper_link import KeeperLink, find_keeper
-from oxtrio.system.keepsakes import NOTHING_KEPT
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keeper
 
 pytestmark = pytest.mark.slow
 
@@ -93,26 +93,25 @@ def fill(link: KeeperLink) -> int:
     return said
 
 
-def test_where_there_is_no_keeper_nothing_is_kept():
-    assert find_keeper({}) is NOTHING_KEPT
-
-    assert NOTHING_KEPT.take("a") is None
-    assert (NOTHING_KEPT.left(), NOTHING_KEPT.pid, NOTHING_KEPT.exits) == ((), None, {})
+@pytest.mark.parametrize("nobody", [find_keeper({}), NOTHING_KEPT])
+def test_where_there_is_no_keeper_nothing_is_kept(nobody: Keeper):
+    assert nobody.take("a") is None
+    assert (nobody.left(), nobody.pid, nobody.exits) == ((), None, {})
 
 
 @pytest.mark.parametrize("number", ["", "x", "-1", "99999"])
 def test_a_variable_that_names_nothing_is_no_keeper(number: str):
     environ = {"OXTRIO_KEEPER": number}
 
-    assert find_keeper(environ) is NOTHING_KEPT
+    assert find_keeper(environ).pid is None
     assert environ == {}
 
 
 def test_a_variable_that_names_something_else_leaves_that_open(pipe: int):
     other, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with other, end:
-        assert find_keeper({"OXTRIO_KEEPER": str(end.fileno())}) is NOTHING_KEPT
-        assert find_keeper({"OXTRIO_KEEPER": str(pipe)}) is NOTHING_KEPT
+        assert find_keeper({"OXTRIO_KEEPER": str(end.fileno())}).pid is None
+        assert find_keeper({"OXTRIO_KEEPER": str(pipe)}).pid is None
 
         other.send(b"open")
         assert end.recv(10) == b"open"

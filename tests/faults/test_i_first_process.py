@@ -1,0 +1,145 @@
+"""PID 1: orphans, signals from the first instruction on, exit codes, and the bound of a stop."""
+
+import signal
+import time
+
+import pytest
+
+from tests.e2e.container import Container, Manner
+from tests.e2e.kit import FIXTURES, PYTHON, Ox, needs_root
+from tests.e2e.processes import zombies
+
+pytestmark = [pytest.mark.slow, needs_root]
+
+STORM = 400
+ORPHANS = f"""
+import os, time
+for number in range({STORM}):
+    if os.fork() == 0:
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(0.2 + number % 7 / 50)
+        os._exit(0)
+    os.wait()
+open("orphaned", "w").close()
+time.sleep(3600)
+"""
+HOLDS_TERM_BACK = ("env", "--block-signal=TERM")
+"""What an image may put in front of oxtrio, for the moments in which Python is not there yet."""
+
+
+def app(name: str, command: str, keys: str = "") -> str:
+    return f"[processes.{name}]\ncommand = '''{command}'''\nstart_secs = 0\n{keys}\n"
+
+
+def storm(ox: Ox) -> Container:
+    """A container in which orphans end by the hundred."""
+    ox.write(ORPHANS, "orphans.py")
+    ox.write(app("a", f"{PYTHON} orphans.py") + app("b", f"{PYTHON} orphans.py"))
+    return Container(ox, "run")
+
+
+def test_i01_a_storm_of_orphans_leaves_no_zombie(ox: Ox):
+    container = storm(ox)
+    first = container.first
+    ox.eventually((ox.folder / "orphaned").exists, "the orphans")
+
+    ox.eventually(lambda: len(first.children()) == 2, "all orphans to end")
+
+    assert zombies(first) == []
+    assert {row["status"] for row in container.rows().values()} == {"running"}
+    assert container.stop() == 0
+
+
+def test_i15_a_storm_of_orphans_hides_no_signal(ox: Ox):
+    container = storm(ox)
+    first = container.first
+    ox.eventually(lambda: len(first.children()) > 50, "the storm to be under way")
+
+    first.send_signal(signal.SIGTERM)
+
+    assert container.running.ends() == 0
+    assert not (ox.folder / "orphaned").exists(), "it was obeyed in the middle of it"
+    assert ox.ours() == []
+
+
+@pytest.mark.parametrize("manner", [Manner(before=HOLDS_TERM_BACK)], ids=["held back"])
+def test_i03_a_signal_is_obeyed_whenever_it_comes(ox: Ox, manner: Manner):
+    names = [f"c{wait}" for wait in (0, 5, 20, 50, 100, 200, 400)]
+    started = [
+        (Container(ox, "-p", each, "run", "--", "sleep", "3600", manner=manner), each)
+        for each in names
+    ]
+
+    for container, name in started:
+        first = container.first
+        time.sleep(int(name[1:]) / 1000)
+        first.send_signal(signal.SIGTERM)
+
+    assert [container.running.ends() for container, _ in started] == [0] * len(names)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("no-such-program-of-ours",), 127),
+        (("./plain",), 126),
+        (("/",), 126),
+        (("sh", "-c", "exit 0"), 0),
+    ],
+    ids=str,
+)
+def test_i04_a_command_that_cannot_be_run_ends_the_container_as_a_shell_would(
+    ox: Ox, words: tuple[str, ...], code: int
+):
+    ox.write("", "plain")
+
+    assert Container(ox, "run", "--", *words).running.ends() == code
+
+
+def test_i04_a_wrong_oxfile_has_a_code_of_its_own(ox: Ox):
+    ox.write("[processes.a]\ncomand = 'x'\n")
+
+    container = Container(ox, "run")
+
+    assert container.running.ends() == 2
+    assert container.running.err.count("error: ") == 1
+
+
+def test_i05_what_is_executed_inside_and_left_behind_is_reaped_and_ends_with_the_container(ox: Ox):
+    ox.write(app("a", "sleep 3600"))
+    container = Container(ox, "run")
+    container.becomes("a", "running")
+    first = container.first
+    assert container.run("sh", "-c", "(sleep 0.1 &) ; (setsid sleep 3601 &) >/dev/null 2>&1").returncode == 0
+
+    # As with `docker exec`: whoever did it is no part of any app, and no business of ours.
+    ox.eventually(lambda: len(first.children()) == 2, "the short one to end")
+    assert zombies(first) == []
+    assert container.stop() == 0
+    assert ox.ours() == []
+
+
+def test_i11_a_chain_of_deaf_apps_is_stopped_within_the_bound_and_nobody_is_killed_untold(ox: Ox):
+    deaf = f"{PYTHON} {FIXTURES}/stubborn.py {{0}}.up TERM INT"
+    patience = "stop_timeout_ms = 60000\n"
+    ox.write(
+        "[supervisor]\nstop_timeout_ms = 1500\n"
+        + app("web", deaf.format("web"), patience + "depends_on = ['api']")
+        + app("api", deaf.format("api"), patience + "depends_on = ['db']")
+        + app("db", f"{PYTHON} {FIXTURES}/trapmark.py db.up", patience)
+        + app("one", deaf.format("one"), patience)
+        + app("two", f"{PYTHON} {FIXTURES}/trapmark.py two.up", patience)
+    )
+    container = Container(ox, "run")
+    for name in ("web", "api", "db", "one", "two"):
+        ox.content(f"{name}.up")
+    begun = time.monotonic()
+
+    assert container.stop() == 0
+
+    assert time.monotonic() - begun < 9, "container engines wait for ten seconds"
+    assert ox.content("two.up").split() == ["ready", "SIGTERM"]
+    # It would have been the last one, after all others: it may still put things in order.
+    assert ox.content("db.up").split()[:2] == ["ready", "SIGTERM"]
+    assert ox.ours() == []
