@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import trio
 
 from oxtrio import __version__
 from oxtrio.config.envfile import read_env_file
@@ -28,6 +27,7 @@ from oxtrio.system.fifo import Scratch
 from oxtrio.system.groups import is_steering_supported
 from oxtrio.system.probes import prepare
 from oxtrio.system.quarters import Quarters, open_quarters
+from oxtrio.system.threads import in_thread
 from oxtrio.upgrade import Seat
 
 
@@ -79,7 +79,7 @@ def supervisor_of(setup: Setup, children: Children, logs: LogStore) -> Superviso
     async def read_config(environ: Mapping[str, str]) -> Config:
         if not project.files:
             return setup.config
-        config = setup.adapt(await trio.to_thread.run_sync(load_project, project, environ))
+        config = setup.adapt(await in_thread(load_project, project, environ))
         await prepare_probes(config)
         return config
 

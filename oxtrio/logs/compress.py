@@ -8,6 +8,7 @@ from contextlib import suppress
 import trio
 
 from oxtrio.logs.rotation import PACKED, Moves, rotated
+from oxtrio.system.threads import is_refusal
 
 _SUFFIX = ".gz.tmp"
 _BLOCK = 256 * 1024
@@ -26,6 +27,10 @@ async def compress_rotated(path: str, moves: Moves) -> None:
         try:
             packed = await trio.to_thread.run_sync(_pack, name, inode, temporary)
         except OSError:
+            packed = False
+        except RuntimeError as error:
+            if not is_refusal(error):
+                raise
             packed = False
         if packed:
             with moves:

@@ -7,9 +7,11 @@ it themselves; control and signals do not.
 
 import json
 import os
+import select
 import sys
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
@@ -19,6 +21,7 @@ import trio
 from oxtrio.logs.lines import LineAssembler
 from oxtrio.model.log import Chunk, LogLine
 from oxtrio.policy.terminal import plain_text, prefix, safe_text
+from oxtrio.system.threads import in_thread, is_refusal
 
 ROOM = 1 << 20
 """Bytes that may wait for a slow reader before apps do."""
@@ -136,7 +139,7 @@ class Display:
         taken = list(self._waiting)
         self._waiting.clear()
         # In a thread, as a busy app may write half a million lines at a time.
-        data = await trio.to_thread.run_sync(self._all_shown, taken)
+        data = await in_thread(self._all_shown, taken)
         if data:
             await self._write(data)
         self._size -= sum(len(each.data if isinstance(each, Chunk) else each) for each in taken)
@@ -147,6 +150,21 @@ class Display:
             await trio.to_thread.run_sync(_write_all, self._target, data, abandon_on_cancel=True)
         except OSError:
             # Nobody reads any more. The apps go on, as their log files may still be there.
+            self._broken = True
+        except RuntimeError as error:
+            if not is_refusal(error):
+                raise
+            await self._write_without_thread(data)
+
+    async def _write_without_thread(self, data: bytes) -> None:
+        """So little at a time that it cannot block, when more is taken."""
+        view = memoryview(data)
+        try:
+            while view:
+                with suppress(PermissionError):  # a file, which always takes more
+                    await trio.lowlevel.wait_writable(self._target)
+                view = view[os.write(self._target, view[: select.PIPE_BUF]) :]
+        except OSError:
             self._broken = True
 
     def _put(self, what: Chunk | bytes, size: int) -> None:

@@ -10,6 +10,7 @@ from oxtrio.model.usage import Usage
 from oxtrio.monitors.target import Report, Run
 from oxtrio.monitors.viewers import Viewers
 from oxtrio.policy.limits import LimitRecord, after_sample, has_limit, percent
+from oxtrio.system.threads import in_thread
 from oxtrio.system.usage import Meter, proportional_memory
 
 PERIOD = 2.0
@@ -83,7 +84,7 @@ class Watched:
     async def _proportional(self, pids: Sequence[int]) -> int | None:
         """The PSS sum; None where the kernel takes too long, which is no ground for a restart."""
         with trio.move_on_after(PATIENCE):
-            return await trio.to_thread.run_sync(
+            return await in_thread(
                 proportional_memory, pids, limiter=self._reading, abandon_on_cancel=True
             )
         return None

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from oxtrio import __version__
-from oxtrio.errors import OxtrioError
+from oxtrio.errors import ConfigError, OxtrioError
 from oxtrio.model.plain import from_plain
 from oxtrio.project.locate import Project
 from oxtrio.project.reading import load_project
@@ -42,6 +42,10 @@ def rehearse(arguments: Sequence[str]) -> int:
             config_of(_run_of(request), environ)
         else:
             load_project(_project_of(request), environ)
+    except ConfigError as error:
+        first = f": {error.problems[0]}" if error.problems else ""
+        _answer({"error": error.message + first, "hint": "oxtrio validate shows it all"})
+        return error.exit_code
     except OxtrioError as error:
         _answer({"error": error.message, "hint": error.hint})
         return error.exit_code

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Se
 from contextlib import aclosing, asynccontextmanager
 from itertools import islice
 
-import trio
 
 from oxtrio.logs.lines import LineAssembler
 from oxtrio.logs.search import search
@@ -14,6 +13,7 @@ from oxtrio.model.log import Chunk, LogLine, LogQuery, Skipped
 from oxtrio.model.spec import AppSpec
 from oxtrio.supervisor.app import App
 from oxtrio.supervisor.selection import select
+from oxtrio.system.threads import in_thread
 
 BATCH = 256
 """Lines that one trip into a thread brings back."""
@@ -53,7 +53,7 @@ async def _lines(
     live: AsyncIterator[Chunk | Skipped],
     query: LogQuery,
 ) -> AsyncGenerator[LogLine | Skipped, None]:
-    while batch := await trio.to_thread.run_sync(_take, found):
+    while batch := await in_thread(_take, found):
         for line in batch:
             yield line
     if not query.follow:

@@ -13,6 +13,7 @@ from oxtrio.system.birthmark import birthmark, birthmark_of
 from oxtrio.system.cgroup import cgroup_of
 from oxtrio.system.containment import MARKER, send, wait_gone
 from oxtrio.system.proc import ProcessStat, all_pids, environ_of, stat_of
+from oxtrio.system.threads import in_thread
 
 KILL_AFTER = 5.0
 """Seconds after SIGKILL at which what is still there is given up."""
@@ -36,7 +37,7 @@ async def end_leftovers(folder: str, spared: Collection[str] = ()) -> Leftovers:
     """
     found = [(path, record) for path, record in records_in(folder)]
     runs = [each for _, each in found if each is not None and each.run_id not in spared]
-    living = await trio.to_thread.run_sync(_members, runs)
+    living = await in_thread(_members, runs)
     survivors: list[int] = []
     async with trio.open_nursery() as nursery:
         for record in runs:

@@ -20,6 +20,7 @@ from typing import NoReturn
 import trio
 
 from oxtrio.supervisor.remembered import STATE, Remembered, bytes_of, load
+from oxtrio.system.threads import in_thread
 
 EVERY = 0.2
 """Seconds between two writes, at least."""
@@ -75,7 +76,7 @@ class Memory:
         self._dirty = trio.Event()
         self._number += 1
         with trio.move_on_after(PATIENCE, shield=True) as patience:
-            self._trouble = await trio.to_thread.run_sync(
+            self._trouble = await in_thread(
                 self._write, self._snapshot(), self._path, self._number, abandon_on_cancel=True
             )
         if patience.cancelled_caught:

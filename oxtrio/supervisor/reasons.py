@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import trio
 
 from oxtrio.model.order import Why
 from oxtrio.model.spec import ReloadManner
@@ -22,6 +21,7 @@ from oxtrio.process.standing import Standing
 from oxtrio.supervisor.app import App
 from oxtrio.supervisor.dependencies import default_condition
 from oxtrio.system.listeners import owner_of
+from oxtrio.system.threads import in_thread
 
 VENVS = (".venv", "venv")
 
@@ -78,7 +78,7 @@ async def why_of(instance: Standing, apps: Mapping[str, App]) -> Why:
     facts = replace(facts, **_reached(instance))
     if instance.run is not None and instance.live_run is None:
         facts = replace(facts, leftovers=instance.run.left_behind())
-    return explain(await trio.to_thread.run_sync(_investigate, facts, instance.number))
+    return explain(await in_thread(_investigate, facts, instance.number))
 
 
 def _reached(instance: Standing) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import ParamSpec, TypeVar
 
 import trio
 
+from oxtrio.system import threads
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -55,4 +57,4 @@ async def wait_quiet(is_busy: Callable[[], Awaitable[bool]], closed: trio.Event)
 async def in_thread(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What *read* gives, which may take long and changes nothing. Cancelling leaves it alone."""
     reading = partial(read, *args, **kwargs)
-    return await trio.to_thread.run_sync(reading, abandon_on_cancel=True)
+    return await threads.in_thread(reading, abandon_on_cancel=True)

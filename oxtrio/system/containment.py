@@ -22,6 +22,7 @@ from oxtrio.system.delegation import NoGround
 from oxtrio.system.kinship import MARKER, Kin, Kinship, exists, lives
 from oxtrio.system.proc import ProcessStat, descendants_of, program_of, stat_of
 from oxtrio.system.quarters import Quarters
+from oxtrio.system.threads import in_thread
 
 __all__ = ["MARKER", "Containment", "Kin", "send", "wait_gone"]
 
@@ -58,7 +59,7 @@ class Containment:
         """
         try:
             async for job in self._asked:
-                await trio.to_thread.run_sync(job)
+                await in_thread(job)
             raise AssertionError("nobody closes it")
         finally:
             if self._quarters is not None:

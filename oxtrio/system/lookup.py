@@ -1,10 +1,13 @@
 """Names to addresses, and a connection to the first address that takes it."""
 
+import errno
 import ipaddress
 import socket
 from functools import partial
 
 import trio
+
+from oxtrio.system.threads import is_refusal
 
 Address = tuple[str | int | bytes, ...]
 Resolved = tuple[socket.AddressFamily, Address]
@@ -57,7 +60,13 @@ async def resolve(host: str, port: int) -> list[Resolved]:
 
 async def _look_up(host: str, port: int) -> list[Resolved]:
     ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await trio.to_thread.run_sync(ask, limiter=_limiter(host), abandon_on_cancel=True)
+    try:
+        found = await trio.to_thread.run_sync(ask, limiter=_limiter(host), abandon_on_cancel=True)
+    except RuntimeError as error:
+        if not is_refusal(error):
+            raise
+        # Nobody else should wait for a name server.
+        raise OSError(errno.EAGAIN, str(error)) from error
     return [(family, address) for family, _, _, _, address in found]
 
 

@@ -18,6 +18,7 @@ import httpx  # noqa: ASYNC127 - the project's choice
 import trio
 
 from oxtrio.model.health import Answer
+from oxtrio.system.threads import in_thread
 
 if TYPE_CHECKING:
     from oxtrio.system.probes import Connect
@@ -104,7 +105,7 @@ def _secured(connection: trio.SocketStream, host: str) -> trio.abc.Stream:
 async def load_tls_context() -> None:
     """Make `tls_context` in a thread, unless that has been done."""
     if not tls_context.cache_info().currsize:
-        await trio.to_thread.run_sync(tls_context)
+        await in_thread(tls_context)
 
 
 @cache

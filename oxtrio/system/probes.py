@@ -18,6 +18,7 @@ import trio
 from oxtrio.model.health import Answer
 from oxtrio.model.spec import HealthSpec
 from oxtrio.system.lookup import open_tcp
+from oxtrio.system.threads import in_thread
 
 
 class Connect(Protocol):
@@ -49,7 +50,7 @@ async def prepare(endpoints: Iterable[str]) -> None:
     """
     schemes = {endpoint.partition("://")[0].lower() for endpoint in endpoints}
     if schemes & {"http", "https"} and not _by_http.cache_info().currsize:
-        await trio.to_thread.run_sync(_by_http)
+        await in_thread(_by_http)
     if "https" in schemes:
         from oxtrio.system.probe_http import load_tls_context
 

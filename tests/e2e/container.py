@@ -81,6 +81,7 @@ class Container:
         outer = psutil.Process(self.running.process.pid)
 
         def child() -> psutil.Process | None:
+            assert self.running.process.poll() is None, f"it has ended: {self.running.err}"
             return next(filter(is_oxtrio, outer.children()), None)
 
         return self._ox.eventually(child, "the first process of the container")

@@ -99,17 +99,9 @@ def test_a_paused_app_is_continued_so_that_it_can_stop(ox: Ox):
 
 
 DAEMONISE = f"{PYTHON} {FIXTURES}/daemonise.py daemon"
-WIPED = pytest.param(
-    "stay wiped",
-    marks=pytest.mark.xfail(
-        strict=False,  # where somebody happens to look in time, it is caught
-        reason="a daemon in a session of its own, without environment, whose parents ended"
-        " before anybody looked, cannot be attributed to its run without a cgroup",
-    ),
-)
 
 
-@pytest.mark.parametrize("manner", ["stay", WIPED])
+@pytest.mark.parametrize("manner", ["stay", "stay wiped"])
 def test_a_daemon_that_ran_away_goes_with_the_app(ox: Ox, manner: str):
     ox.up(
         f'[processes.a]\ncommand = "{DAEMONISE} {manner}"\nstop_timeout_ms = 500\nstart_secs = 0\n'

@@ -1,0 +1,324 @@
+"""`oxtrio upgrade`: another program takes the supervisor's place, and no app notices."""
+
+import os
+import re
+import resource
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+import oxtrio
+from benchmarks.load import start
+from tests.e2e.kit import FIXTURES, PYTHON, Ox
+from tests.e2e.processes import alive
+from tests.e2e.site import Api
+
+pytestmark = pytest.mark.slow
+
+SLEEPER = '[processes.a]\ncommand = "sleep 3600"\nstart_secs = 0\n'
+PACKAGE = Path(oxtrio.__file__).parent
+
+
+class Installed:
+    """A copy of oxtrio, which is what is installed for one project."""
+
+    def __init__(self, ox: Ox) -> None:
+        self.folder = ox.folder / "lib" / "oxtrio"
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PACKAGE, self.folder, ignore=ignored)
+        ox.environ |= {"PYTHONPATH": str(self.folder.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def change(self, name: str, before: str, after: str) -> None:
+        path = self.folder / name
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after))
+
+    def be_version(self, version: str) -> None:
+        self.change("__init__.py", oxtrio.__version__, version)
+
+
+def upgrades(ox: Ox) -> int:
+    return int(ox.ask("/v1/supervisor")["upgrades"])
+
+
+def test_the_program_is_another_one_and_everything_else_is_as_it_was(ox: Ox):
+    installed = Installed(ox)
+    ox.up(SLEEPER)
+    before, keeper = ox.supervisor(), ox.keeper()
+    pid, descriptors = ox.pid("a"), before.num_fds()
+    installed.be_version("77.7")
+
+    said = ox.done("upgrade")
+
+    assert said == f"oxtrio {oxtrio.__version__} is replaced by 77.7: 2 apps run on as before\n"
+    assert ox.ask("/v1/supervisor")["version"] == "77.7"
+    assert (ox.supervisor(), ox.keeper(), ox.pid("a")) == (before, keeper, pid)
+    assert "upgraded" in [each["kind"] for each in ox.events()]
+    ox.eventually(lambda: abs(before.num_fds() - descriptors) <= 2, "as many descriptors")
+    assert ox.rows()["a"]["restarts"] == 0
+
+
+def test_every_line_is_in_the_log_once_and_in_order(ox: Ox):
+    ox.up(
+        "[processes.n]\n"
+        "command = 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo $i; done; exec sleep 3600'\n"
+        "start_secs = 0\n"
+    )
+    for _ in range(3):
+        ox.done("upgrade")
+
+    path = ox.state / "logs" / "n.log"
+    ox.eventually(lambda: path.read_text().endswith("\n20000\n"), "the last line")
+    assert path.read_text().split() == [str(number) for number in range(1, 20001)]
+
+
+def test_who_ends_meanwhile_ends_with_its_own_code_and_its_last_words(ox: Ox):
+    names = [f"a{number}" for number in range(20)]
+    ox.up(
+        "".join(
+            f"[processes.{name}]\nrestart_on_exit = false\nstart_secs = 0\n"
+            f"command = 'until test -e go; do sleep 0.0{number + 1}; done; echo bye;"
+            f" exit {number + 1}'\n"
+            for number, name in enumerate(names)
+        )
+    )
+    (ox.folder / "go").touch()
+
+    ox.done("upgrade")
+
+    for number, name in enumerate(names):
+        row = ox.becomes(name, "crashed", "backoff", "exited")
+        assert row["exit"]["code"] == number + 1
+    for name in names:
+        assert (ox.state / "logs" / f"{name}.log").read_text() == "bye\n"
+
+
+def test_no_connection_is_refused_and_no_request_lost(ox: Ox):
+    api = Api(ox)
+    ox.up(api.oxfile("instances = 2"))
+    pids = api.pids(2)
+    with start(api.load()) as load:
+        load.wait_answers(20)
+        for _ in range(3):
+            ox.done("upgrade")
+            load.wait_answers(20)
+        record = load.stop()
+
+    assert record.whole.failed == {}, record.first
+    assert api.pids(2) == pids
+
+
+def test_who_waits_for_an_app_in_backoff_is_answered_by_its_next_run(ox: Ox):
+    api = Api(ox)
+    ox.up(api.oxfile("restart_delay_ms = 2000"))
+    os.kill(ox.pid("api"), signal.SIGKILL)
+    ox.becomes("api", "backoff")
+
+    with start(api.load()) as load:
+        ox.done("upgrade")
+        load.wait_answers(20)
+        record = load.stop()
+
+    assert record.whole.failed == {}, record.first
+
+
+def test_what_is_stopped_done_or_counted_stays_so(ox: Ox):
+    ox.up(
+        SLEEPER
+        + "[processes.once]\ncommand = 'echo x >> once'\nrestart_on_exit = false\n"
+        + "[processes.given-up]\ncommand = 'echo its reason; exit 3'\nmax_restarts = 1\n"
+        + "[processes.down]\ncommand = 'sleep 3600'\nstart_secs = 0\n",
+        "--no-wait",
+    )
+    ox.becomes("given-up", "crashed")
+    ox.becomes("once", "exited")
+    ox.becomes("a", "running")
+    ox.done("stop", "down")
+    os.kill(ox.pid("a"), signal.SIGKILL)
+    ox.eventually(lambda: ox.rows()["a"]["restarts"] == 1, "a restart")
+    ox.becomes("a", "running")
+
+    ox.done("upgrade")
+
+    rows = ox.rows()
+    assert {name: row["status"] for name, row in rows.items() if name != "canary"} == {
+        "a": "running",
+        "once": "exited",
+        "given-up": "crashed",
+        "down": "stopped",
+    }
+    assert rows["a"]["restarts"] == 1
+    assert rows["given-up"]["exit"]["code"] == 3
+    assert "its reason" in ox.done("why", "given-up")
+    assert (ox.folder / "once").read_text() == "x\n"
+
+
+def test_a_paused_app_is_still_paused_and_can_go_on(ox: Ox):
+    ox.up(SLEEPER)
+    os.kill(ox.pid("a"), signal.SIGSTOP)
+    ox.becomes("a", "paused")
+
+    ox.done("upgrade")
+
+    ox.becomes("a", "paused")
+    os.kill(ox.pid("a"), signal.SIGCONT)
+    ox.becomes("a", "running")
+
+
+def test_the_limits_of_new_runs_are_those_of_before(ox: Ox):
+    soft = min(700, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    ox.write(SLEEPER + "[processes.says]\ncommand = 'ulimit -n >> limits; exec sleep 3600'\n")
+    ox.done("start", prefix=("prlimit", f"--nofile={soft}:"))
+    ox.done("upgrade")
+
+    ox.done("restart", "says")
+
+    assert ox.content("limits", lambda text: text.count("\n") == 2) == f"{soft}\n" * 2
+
+
+def test_a_notify_app_that_gets_ready_meanwhile_has_been_heard(ox: Ox):
+    ox.write(
+        "[processes.a]\n"
+        f"command = 'until test -e go; do sleep 0.02; done; exec {PYTHON} {FIXTURES}/notify.py --ready-after 0'\n"
+        "[processes.a.health_check]\nnotify = true\nstart_period_secs = 60\n"
+    )
+    ox.done("start", "--no-wait")
+    ox.becomes("a", "starting")
+
+    (ox.folder / "go").touch()
+    ox.done("upgrade")
+
+    ox.becomes("a", "running")
+
+
+def test_signal_usr2_does_it_too(ox: Ox):
+    ox.up(SLEEPER)
+
+    ox.keeper().send_signal(signal.SIGUSR2)
+    ox.eventually(lambda: upgrades(ox) == 1, "the upgrade")
+    ox.supervisor().send_signal(signal.SIGUSR2)
+
+    ox.eventually(lambda: upgrades(ox) == 2, "the second one")
+
+
+def test_after_it_a_crash_is_survived_as_before(ox: Ox):
+    ox.up(SLEEPER)
+    pid = ox.pid("a")
+    ox.done("upgrade")
+
+    ox.supervisor().kill()
+
+    ox.becomes("a", "running")
+    assert ox.pid("a") == pid
+
+
+def test_daemons_of_a_run_are_known_to_the_next_program(ox: Ox):
+    ox.up(
+        f'[processes.a]\ncommand = "{PYTHON} {FIXTURES}/daemonise.py daemon stay"\nstart_secs = 0\n'
+    )
+    daemon = int(ox.content("daemon"))
+    ox.done("upgrade")
+
+    ox.done("stop", "a")
+
+    assert not alive(daemon)
+
+
+# What is refused.
+
+
+def running_on(ox: Ox, pid: int) -> None:
+    assert upgrades(ox) == 0
+    assert ox.pid("a") == pid
+    assert "upgrade-refused" in [each["kind"] for each in ox.events()]
+    ox.done("restart", "a")
+
+
+def test_a_program_that_does_not_start_is_refused(ox: Ox):
+    installed = Installed(ox)
+    ox.up(SLEEPER)
+    pid = ox.pid("a")
+    installed.change("upgrade.py", "import json\n", "import json\nimport what_is_not_there\n")
+
+    # The command line itself is whole: only the supervisor needs this file.
+    said = ox.refused(1, "upgrade")
+
+    assert "No module named 'what_is_not_there'" in said
+    running_on(ox, pid)
+
+
+def test_a_program_that_does_not_understand_the_state_is_refused(ox: Ox):
+    installed = Installed(ox)
+    ox.up(SLEEPER)
+    pid = ox.pid("a")
+    installed.change("supervisor/handover.py", "\nFORMAT = 1\n", "\nFORMAT = 0\n")
+
+    said = ox.refused(1, "upgrade")
+
+    assert "hands on what this version does not know yet" in said
+    running_on(ox, pid)
+
+
+def test_a_broken_oxfile_is_refused(ox: Ox):
+    ox.up(SLEEPER)
+    pid = ox.pid("a")
+    whole = (ox.folder / "oxfile.toml").read_text()
+    ox.write("[processes.a]\ncommand = 7\n")
+
+    said = ox.refused(1, "upgrade")
+
+    assert "oxfile.toml:2: processes.a: command must be" in said
+    ox.write(whole)
+    running_on(ox, pid)
+
+
+def test_a_dry_run_only_says_whether_it_would_work(ox: Ox):
+    installed = Installed(ox)
+    ox.up(SLEEPER)
+    installed.be_version("77.7")
+
+    ended = ox("upgrade", "--dry-run")
+
+    assert ended.returncode == 0
+    assert f"Would replace oxtrio {oxtrio.__version__} by 77.7" in ended.stdout + ended.stderr
+    assert upgrades(ox) == 0
+
+
+def test_it_waits_for_what_is_being_stopped(ox: Ox):
+    ox.up(
+        f"[processes.a]\ncommand = '{PYTHON} {FIXTURES}/stubborn.py ready TERM'\n"
+        "stop_timeout_ms = 1500\nstart_secs = 0\n"
+    )
+    ox.content("ready")
+    ox.done("stop", "a", "--no-wait")
+    ox.becomes("a", "stopping")
+
+    ox.done("upgrade")
+
+    assert ox.rows()["a"]["status"] == "stopped"
+
+
+# Without a keeper.
+
+
+def test_in_the_foreground_nothing_is_begun_again_and_its_code_is_known(ox: Ox):
+    ox.write(
+        "[processes.once]\ncommand = 'echo x >> once'\nrestart_on_exit = false\n"
+        "[processes.main]\ncommand = 'printf half; until test -e go; do sleep 0.05; done;"
+        " echo; exit 7'\nrestart_on_exit = false\non_exit = 'shutdown'\nstart_secs = 0\n"
+    )
+    running = ox.foreground("run")
+    ox.becomes("once", "exited")
+    ox.becomes("main", "running")
+
+    ox.done("upgrade")
+    ox.done("upgrade")
+    (ox.folder / "go").touch()
+
+    assert running.ends() == 7
+    assert (ox.folder / "once").read_text() == "x\n"
+    assert re.findall(r"main +\| (.*)\n", running.out) == ["half"]
+    assert running.err.count("everything runs on") == 2
