@@ -20,8 +20,7 @@ async def open_group(
 ) -> Group:
     """Hold *listen*: from now on clients wait for the first slot, instead of being refused.
 
-    What an earlier supervisor has left in *keepsakes* goes on; Unix and shared sockets are
-    made anew.
+    What an earlier supervisor has left in *keepsakes* goes on.
 
     Raises `AddressTaken`, which names who has it, `Refused`, or `OxtrioError`. Cancelling
     leaves nothing open. *steered* says nothing of a Unix socket, which is always one of its own.
@@ -29,7 +28,7 @@ async def open_group(
     await trio.lowlevel.checkpoint()
     try:
         if listen.path is not None:
-            return UnixGroup(listen)
+            return UnixGroup(listen, keepsakes)
         return SteeredGroup(listen, keepsakes) if steered else SharedGroup(listen, keepsakes)
     except OSError as error:
         trouble = error

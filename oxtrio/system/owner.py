@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
@@ -16,6 +17,9 @@ from oxtrio.system.proc import all_pids, children_of, stat_of
 from oxtrio.system.spawn import Launch, spawn
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+
+UNTOLD = 0.1
+"""Seconds between two looks at what is not told to us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ class Owner:
         self._told: dict[int, int] = dict(expected.exits) if expected else {}
         self._awaited = expected.pids if expected else frozenset()
         """Who is our child already, and about to be adopted."""
+        self._is_among_strangers = False
+        """The children of some leader go neither to us nor to the keeper."""
         self._has_adopted = expected is not None and expected.strangers
         self._inherited = {*(expected.inherited if expected else children_of("self"))}
         """Children of the program that became ours by execve: none of our business."""
@@ -65,12 +71,15 @@ class Owner:
 
     def adopt(self, pid: int, started: int) -> Child:
         child = self._children[pid] = Child(pid, started)
+        is_kept = self._keeper is not None and pid in self._told
         if pid in self._told:
             self.told(pid, self._told.pop(pid))
         stat = stat_of(pid)
+        is_kept |= stat is not None and stat.parent == self._keeper
         # Whose child is not ours leaves its own children to somebody else, too.
         is_ours = pid in self._awaited and (stat is None or stat.parent == os.getpid())
         self._has_adopted |= not is_ours
+        self._is_among_strangers |= not (is_ours or is_kept)
         return child
 
     def have_keeper(self, pid: int | None, told: Mapping[int, int]) -> None:
@@ -93,10 +102,14 @@ class Owner:
         return child
 
     def orphans(self) -> list[int]:
-        if self._has_adopted and self._keeper is None:
+        if self._is_left_alone:
             # Whoever takes them in is a stranger: everything is a candidate, as for a guest.
             return [pid for pid in all_pids() if pid not in self._children and pid != os.getpid()]
         return self._taken_in()
+
+    @property
+    def _is_left_alone(self) -> bool:
+        return self._is_among_strangers or (self._has_adopted and self._keeper is None)
 
     def _taken_in(self) -> list[int]:
         """What has become our child, or the keeper's, because its parent ended."""
@@ -104,7 +117,9 @@ class Owner:
         return [pid for pid in left if pid not in self._children and pid != os.getpid()]
 
     async def wait_reaped(self) -> None:
-        await self._reaped.park()
+        # The ends of those whose parent is a stranger are told to nobody here, as for a guest.
+        with trio.move_on_after(UNTOLD if self._is_left_alone else math.inf):
+            await self._reaped.park()
 
     async def end_orphans(self) -> None:
         """SIGKILL to all that has lost its parent, until nothing of that is left.

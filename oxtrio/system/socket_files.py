@@ -15,11 +15,14 @@ from oxtrio.system.unixsocket import Peer, peer_of, reachable
 File = tuple[int, int]
 """What a file is, whatever its name: device and inode."""
 
+Beside = tuple[socket.socket, str, File]
+"""A listening socket, its name beside the path, and the file that it is."""
+
 SHOWN = 50
 """Characters of a name that come again in those beside it, so that these do not get too long."""
 
 
-def open_beside(listen: ListenSpec) -> tuple[socket.socket, str, File]:
+def open_beside(listen: ListenSpec) -> Beside:
     """A socket that listens under a name of its own in the folder of *listen*; name and file.
 
     Its mode and owner are those of *listen* before anybody can connect. Raises `OSError`, or
@@ -75,8 +78,23 @@ def _number_or_name(text: str | None) -> int | str | None:
 
 def name_beside(path: str) -> str:
     """A name in the folder of *path* that nothing has."""
+    return name_with(path, secrets.token_hex(4))
+
+
+def name_with(path: str, token: str) -> str:
+    """The name beside *path* that ends with *token*."""
     folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name[:SHOWN]}.{secrets.token_hex(4)}")
+    return os.path.join(folder, f".{name[:SHOWN]}.{token}")
+
+
+def number_of(name: str) -> int:
+    """The token at the end of a name beside a path, as a number."""
+    return int(name.rpartition(".")[2], 16)
+
+
+def token_of(number: int) -> str:
+    """The token that is *number*."""
+    return f"{number:08x}"
 
 
 def sweep(path: str) -> None:

@@ -1,6 +1,8 @@
 """A Unix socket whose path is moved, in one step, from one listening socket to the next."""
 
-from collections.abc import Sequence
+import os
+import socket
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import trio
@@ -8,19 +10,24 @@ import trio
 from oxtrio.model.spec import ListenSpec
 from oxtrio.system import socket_files
 from oxtrio.system.accepting import LATEST, Pids, pause, wait_quiet, wait_until
+from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.slot import Slot
+from oxtrio.system.socket_files import Beside
 from oxtrio.system.tcp_sockets import MOST_WAITING, is_readable, reset_queue
 
 
 class UnixSlot:
     """One listening socket with a name of its own beside the path; for one run only."""
 
-    def __init__(self, group: "UnixGroup") -> None:
-        """Raises `OSError`; `OxtrioError` where it cannot be given to its owner."""
-        self._group = group
-        self.socket, self.name, self.file = socket_files.open_beside(group.listen)
+    def __init__(self, group: "UnixGroup", left: Beside | None = None) -> None:
+        """*left* is from an earlier supervisor; else it is made.
 
-    place: Final = 0
+        Raises `OSError`; `OxtrioError` where it cannot be given to its owner.
+        """
+        self._group = group
+        self.socket, self.name, self.file = left or socket_files.open_beside(group.listen)
+        self.place: Final = socket_files.number_of(self.name)
+        """What tells it from all others of its path, whoever has made it."""
 
     def fileno(self) -> int:
         """The descriptor to hand over; -1 when it was released, or the group is closed."""
@@ -86,6 +93,7 @@ class UnixSlot:
 
     def close(self) -> None:
         """Close our copy, and remove the name beside the path."""
+        self._group.keepsakes.drop(self._group.kept_name(self.place))
         self.socket.close()
         socket_files.remove(self.name)
 
@@ -95,34 +103,70 @@ class UnixGroup:
 
     steered: Final = True
 
-    def __init__(self, listen: ListenSpec) -> None:
-        """Raises `OSError` and `OxtrioError`. It listens at once, at the path too."""
+    def __init__(self, listen: ListenSpec, keepsakes: Keepsakes = NOTHING_KEPT) -> None:
+        """Raises `OSError` and `OxtrioError`. It listens at once, at the path too.
+
+        Where *keepsakes* has its sockets from an earlier supervisor, they are it.
+        """
         self.listen: Final = listen
         self.path: Final = listen.path or ""
         self.closed: Final = trio.Event()
-        socket_files.check_free(self.path)
-        socket_files.sweep(self.path)
-        self._slots = [UnixSlot(self)]
+        self.keepsakes: Final = keepsakes
+        self._slots = [UnixSlot(self, left) for left in self._left_behind()]
+        if not self._slots:
+            socket_files.check_free(self.path)
+            socket_files.sweep(self.path)
+            self._made()
+        there = socket_files.file_at(self.path)
+        self._serving = next((each for each in self._slots if each.file == there), self._slots[-1])
         self._free = self._slots[:]
-        self._serving = self._slots[0]
         try:
-            self.serve(self._slots)
+            self.serve([self._serving])
         except BaseException:
             self.close()
             raise
 
-    def take_at(self, place: int) -> None:
-        """None: the name of a Unix socket is not handed on from supervisor to supervisor."""
+    def _left_behind(self) -> Iterator[Beside]:
+        """The sockets of an earlier supervisor that can still be reached by their names."""
+        prefix = self.kept_name(None)
+        for kept in self.keepsakes.left():
+            if not kept.startswith(prefix):
+                continue
+            name = socket_files.name_with(self.path, kept.removeprefix(prefix))
+            file, descriptor = socket_files.file_at(name), self.keepsakes.take(kept)
+            if file is None and descriptor is not None:
+                os.close(descriptor)
+                self.keepsakes.drop(kept)
+            elif file is not None and descriptor is not None:
+                yield socket.socket(fileno=descriptor), name, file
+
+    def kept_name(self, place: int | None) -> str:
+        """What the slot *place* is kept under; None: what all of them begin with."""
+        return f"listen/{self.listen}/" + ("" if place is None else socket_files.token_of(place))
+
+    def _made(self) -> UnixSlot:
+        slot = UnixSlot(self)
+        self._slots.append(slot)
+        self.keepsakes.keep(self.kept_name(slot.place), slot.fileno())
+        return slot
+
+    def take_at(self, place: int) -> UnixSlot | None:
+        """The slot *place*, for a run that has it already; None where it is not free."""
+        slot = next((slot for slot in self._free if slot.place == place), None)
+        if slot is not None:
+            self._free.remove(slot)
+        return slot
 
     def take(self) -> UnixSlot:
-        """The slot that was there from the beginning, then a new one each time.
+        """A slot that was there before, the one at the path first; then a new one each time.
 
         Raises `OSError`; `OxtrioError` where it cannot be given to its owner.
         """
-        if self._free:
-            return self._free.pop()
-        self._slots.append(UnixSlot(self))
-        return self._slots[-1]
+        if not self._free:
+            return self._made()
+        slot = self._serving if self._serving in self._free else self._free[0]
+        self._free.remove(slot)
+        return slot
 
     def forget(self, slot: UnixSlot) -> None:
         """The slot is closed."""

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import oxtrio
-from benchmarks.load import start
+from benchmarks.load import LoadSpec, start
 from tests.e2e.kit import FIXTURES, PYTHON, Ox
 from tests.e2e.processes import alive
-from tests.e2e.site import Api
+from tests.e2e.site import GENTLE, Api
 
 pytestmark = pytest.mark.slow
 
@@ -111,6 +111,30 @@ def test_no_connection_is_refused_and_no_request_lost(ox: Ox):
     assert api.pids(2) == pids
 
 
+def test_a_unix_socket_stays_where_it_is(ox: Ox):
+    path = ox.folder / "api.sock"
+    ox.up(
+        f'[processes.api]\ncommand = "{PYTHON} {FIXTURES}/handed.py 1"\nlisten = "unix:{path}"\n'
+        "restart_delay_ms = 2000\n"
+    )
+    pid = ox.pid("api")
+    with start(LoadSpec(f"unix:{path}", concurrency=2, pause=GENTLE)) as load:
+        load.wait_answers(20)
+        ox.done("upgrade")
+        load.wait_answers(20)
+        assert ox.pid("api") == pid
+        calm = load.stop()
+    os.kill(pid, signal.SIGKILL)
+    ox.becomes("api", "backoff")
+    with start(LoadSpec(f"unix:{path}", concurrency=2, pause=GENTLE)) as load:
+        ox.done("upgrade")
+        load.wait_answers(20)
+        after = load.stop()
+
+    assert (calm.whole.failed, after.whole.failed) == ({}, {}), (calm.first, after.first)
+    assert ox.rows()["api"]["listen"] == [f"unix:{path}"]
+
+
 def test_who_waits_for_an_app_in_backoff_is_answered_by_its_next_run(ox: Ox):
     api = Api(ox)
     ox.up(api.oxfile("restart_delay_ms = 2000"))
@@ -182,7 +206,8 @@ def test_the_limits_of_new_runs_are_those_of_before(ox: Ox):
 def test_a_notify_app_that_gets_ready_meanwhile_has_been_heard(ox: Ox):
     ox.write(
         "[processes.a]\n"
-        f"command = 'until test -e go; do sleep 0.02; done; exec {PYTHON} {FIXTURES}/notify.py --ready-after 0'\n"
+        "command = 'until test -e go; do sleep 0.02; done;"
+        f" exec {PYTHON} {FIXTURES}/notify.py --ready-after 0'\n"
         "[processes.a.health_check]\nnotify = true\nstart_period_secs = 60\n"
     )
     ox.done("start", "--no-wait")

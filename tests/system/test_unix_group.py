@@ -15,6 +15,7 @@ from oxtrio.errors import AddressTaken, OxtrioError, Refused
 from oxtrio.model.spec import ListenSpec
 from oxtrio.system import socket_files
 from oxtrio.system.groups import open_group
+from oxtrio.system.handover import KEPT, Carrier
 from oxtrio.system.unix_group import UnixGroup
 from tests.system.clients import (
     PATIENCE,
@@ -283,3 +284,41 @@ async def test_a_name_that_was_replaced_before_it_was_given_away_is_not_touched(
         await open_group(at_path(folder, mode=0o666), steered=True)
 
     assert stat.S_IMODE(os.stat(precious).st_mode) == 0o600
+
+
+async def test_the_next_supervisor_goes_on_with_the_sockets_that_were_kept(folder: Path):
+    listen, kept = at_path(folder), Carrier()
+    before = UnixGroup(listen, kept)
+    first, second = before.take(), before.take()
+    before.serve([second])
+    client = connect(listen)
+    left = {name.removeprefix(KEPT): os.dup(each) for name, each in kept.hand_on().items()}
+    for slot in (first, second):
+        slot.socket.close()  # the supervisor has died
+
+    after = UnixGroup(listen, Carrier(left))
+
+    assert after.take_at(7) is None
+    again = after.take_at(second.place)
+    assert again is not None
+    with client, accept(again):
+        pass
+    rest = after.take()
+    assert rest.place == first.place
+    after.serve([rest])
+    with connect(listen), accept(rest):
+        pass
+    after.close()
+
+
+async def test_a_socket_whose_name_is_gone_is_not_gone_on_with(folder: Path):
+    listen, kept = at_path(folder), Carrier()
+    before = UnixGroup(listen, kept)
+    left = {name.removeprefix(KEPT): os.dup(each) for name, each in kept.hand_on().items()}
+    before.close()
+
+    after = UnixGroup(listen, Carrier(left))
+
+    with connect(listen):
+        pass
+    after.close()
