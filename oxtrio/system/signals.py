@@ -11,7 +11,7 @@ RELOAD = Signals.SIGHUP
 UPGRADE = Signals.SIGUSR2
 UNUSED = frozenset(
     {Signals.SIGUSR1, Signals.SIGALRM, Signals.SIGVTALRM, Signals.SIGPROF}
-    | {Signals.SIGIO, Signals.SIGPWR, Signals.SIGSTKFLT}
+    | {Signals.SIGIO, Signals.SIGPWR, Signals.SIGSTKFLT, Signals.SIGXCPU}
 )
 """Would end the process by default, and mean nothing to a supervisor."""
 

@@ -75,16 +75,19 @@ def spawn(launch: Launch, limit: FileLimit) -> int:
     argv = launch.argv
     if launch.listen_pid:
         argv = ("/bin/sh", "-c", LISTENING, "oxtrio-listen", *argv)
-    with (
-        inherited(launch.run_id),
-        _placed(launch.sockets) as numbers,
-        limit.lowered() as inherits_limit,
-    ):
-        if not inherits_limit:
-            return _spawn_gated(launch, argv, numbers, [f"ulimit -S -n {limit.original[0]}"])
-        if launch.gated:
-            return _spawn_gated(launch, argv, numbers, [])
-        return _popen(launch, argv, numbers)
+    try:
+        with (
+            inherited(launch.run_id),
+            _placed(launch.sockets) as numbers,
+            limit.lowered() as inherits_limit,
+        ):
+            if not inherits_limit:
+                return _spawn_gated(launch, argv, numbers, [f"ulimit -S -n {limit.original[0]}"])
+            if launch.gated:
+                return _spawn_gated(launch, argv, numbers, [])
+            return _popen(launch, argv, numbers)
+    except OSError as error:  # there is no descriptor for what is borrowed in that moment
+        raise explain_spawn_error(error, launch.argv, launch.cwd, launch.env) from error
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -12,8 +13,10 @@ from oxtrio.system import socket_files
 from oxtrio.system.accepting import LATEST, Pids, pause, wait_quiet, wait_until
 from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.slot import Slot
+from oxtrio.system.sock_diag import is_unix_accepted
 from oxtrio.system.socket_files import Beside
 from oxtrio.system.tcp_sockets import MOST_WAITING, is_readable, reset_queue
+from oxtrio.system.unixsocket import is_gone
 
 
 class UnixSlot:
@@ -59,13 +62,17 @@ class UnixSlot:
         raise ConnectionRefusedError(f"{self._group.listen} was moved on to another socket")
 
     async def wait_accepted(self, stream: trio.SocketStream, pids: Pids) -> None:
-        """Return when everybody who came was accepted, *stream* too, or the group is closed.
+        """Return when *stream* was accepted, or the group is closed. Cancelling changes nothing.
 
-        Cancelling changes nothing.
+        Where the kernel does not tell (CONFIG_UNIX_DIAG): when everybody who came was.
         """
+        inode = os.fstat(stream.socket.fileno()).st_ino
 
         async def is_accepted() -> bool:
-            return not await self._is_busy()
+            await trio.lowlevel.checkpoint()
+            with suppress(OSError):
+                return is_unix_accepted(inode) or is_gone(stream.socket)
+            return not self.is_waiting()
 
         await wait_until(is_accepted, self._group.closed)
 

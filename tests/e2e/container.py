@@ -13,8 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
+import oxtrio
 from tests.e2e.kit import CLI_DEADLINE, Ended, Ox
 
+PACKAGE = Path(oxtrio.__file__).parent
 UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 """In front of a command: it is PID 1, sees only its own /proc, and ends with the test."""
 SOMEBODY = (
@@ -25,6 +27,17 @@ SOMEBODY = (
 READ_ONLY = (
     "cut -d' ' -f2 /proc/mounts | sort -ru | grep -Ev '^/(proc|sys)' |"
     ' while read -r each; do mount -o remount,bind,ro "$each" 2>/dev/null; done'
+)
+
+ROOT = "/mnt"
+PARTS = (sys.base_prefix, sys.prefix, str(PACKAGE.parent), "/lib", "/lib64", "/usr/lib")
+MINIMAL = "\n".join(
+    (
+        f"mount -t tmpfs none {ROOT} && mkdir {ROOT}/app {ROOT}/proc {ROOT}/dev",
+        f"mount --bind . {ROOT}/app && mount -t proc proc {ROOT}/proc",
+        f"touch {ROOT}/dev/null && mount --bind /dev/null {ROOT}/dev/null",
+        *(f"mkdir -p {ROOT}{each} && mount --bind {each} {ROOT}{each}" for each in PARTS),
+    )
 )
 
 
@@ -38,6 +51,8 @@ class Manner:
     """Who has made it is nobody outside, and root inside."""
     read_only: bool = False
     """Nothing can be written anywhere, not even in /tmp."""
+    minimal: bool = False
+    """Its root folder has the oxfile in /app, Python, and the C library; no /bin/sh, no /tmp."""
     before: tuple[str, ...] = field(default=())
     """In front of its entry point, as PID 1: what executes it."""
 
@@ -48,8 +63,10 @@ class Manner:
 
     def prefix(self) -> tuple[str, ...]:
         """What stands in front of the entry point: a process whose only child is PID 1."""
-        steps = [open_to_all(Path(sys.base_prefix)), READ_ONLY if self.read_only else ""]
-        shell = ("sh", "-c", "\n".join([*steps, 'exec "$0" "$@"']))
+        steps = [open_to_all(Path(sys.base_prefix)), MINIMAL if self.minimal else ""]
+        steps += [READ_ONLY] if self.read_only else []
+        enter = f"exec unshare --root={ROOT} --wd=/app" if self.minimal else "exec"
+        shell = ("sh", "-c", "\n".join([*steps, f'{enter} "$0" "$@"']))
         if self.rootless:
             inner = (UNSHARE[0], "--user", "--map-root-user", *UNSHARE[1:])
             return ("unshare", "--mount", *shell, *SOMEBODY, *inner, *self.before)
@@ -60,7 +77,7 @@ class Manner:
         """What stands in front of a command that `docker exec` would run."""
         spaces = ("--pid", "--mount", *(("--user",) if self.rootless else ()))
         who = SOMEBODY if self.user else ()
-        return ("nsenter", f"--target={pid}", *spaces, *who)
+        return ("nsenter", f"--target={pid}", *spaces, "--root", "--wd", *who)
 
 
 class Container:
@@ -102,7 +119,7 @@ class Container:
 
     @property
     def inside(self) -> tuple[str, ...]:
-        return (*self._manner.inside(self.first.pid), "env", "-C", str(self._ox.folder))
+        return self._manner.inside(self.first.pid)
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """What `status --json` shows inside, by name; empty while nobody answers."""

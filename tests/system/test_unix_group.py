@@ -322,3 +322,30 @@ async def test_a_socket_whose_name_is_gone_is_not_gone_on_with(folder: Path):
     with connect(listen):
         pass
     after.close()
+
+
+async def test_a_connection_is_accepted_whoever_waits_behind_it(folder: Path):
+    listen = at_path(folder)
+    group = UnixGroup(listen)
+    slot = group.take()
+    stream = await slot.connect()
+    with connect(listen), accept(slot):
+        with trio.fail_after(PATIENCE):
+            await slot.wait_accepted(stream, lambda: ())
+        assert slot.is_waiting(), "somebody is still in the queue"
+    await stream.aclose()
+    group.close()
+
+
+async def test_who_was_accepted_and_hung_up_on_was_accepted(folder: Path):
+    listen = at_path(folder)
+    group = UnixGroup(listen)
+    slot = group.take()
+    stream = await slot.connect()
+    accept(slot).close()
+
+    with trio.fail_after(PATIENCE):
+        await slot.wait_accepted(stream, lambda: ())
+
+    await stream.aclose()
+    group.close()
