@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-
 from oxtrio import __version__
 from oxtrio.config.envfile import read_env_file
 from oxtrio.logs.display import Display

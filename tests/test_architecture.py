@@ -20,10 +20,13 @@ BELOW = {
     "monitors": "system policy model errors",
     "control": "supervisor system policy model errors",
     "systemd": "supervisor system policy model errors",
-    "attendants": "systemd supervisor system model errors",
-    "daemon": "attendants systemd control monitors supervisor process logs system project config "
-    "policy model errors",
-    "startup": "daemon process logs system project config policy model errors",
+    "attendants": "systemd supervisor system policy model errors",
+    "upgrade": "systemd control supervisor process logs system project model errors",
+    "assembly": "upgrade supervisor process logs system project config model errors",
+    "daemon": "assembly upgrade attendants systemd control monitors supervisor process logs "
+    "system project config policy model errors",
+    "startup": "daemon assembly upgrade supervisor process logs system project config policy model "
+    "errors",
     "cli": "control startup project config policy model errors",
     "entry": "cli startup system",
     "keeper": "",
@@ -44,6 +47,8 @@ OUTSIDE = {
     "control": "trio h11",
     "systemd": "trio",
     "attendants": "trio",
+    "upgrade": "trio",
+    "assembly": "trio",
     "daemon": "trio",
     "startup": "trio",
     "cli": "typer rich click",

@@ -267,6 +267,8 @@ class Config:
     supervisor: SupervisorSpec = field(default_factory=SupervisorSpec)
     warnings: tuple[str, ...] = ()
     """What a careful operator would want to know, such as apps that run as root."""
+    stale: str = ""
+    """Why this is not what the oxfile says, but what it said when it could last be used."""
 
     def app(self, name: str) -> AppSpec | None:
         """The app of this name, or None."""

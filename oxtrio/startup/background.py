@@ -5,16 +5,15 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-import trio
-
 from oxtrio.assembly import Setup
-from oxtrio.daemon import run_daemon
-from oxtrio.errors import OxtrioError
-from oxtrio.project.folders import folders, prepare
+from oxtrio.errors import ConfigError, OxtrioError
+from oxtrio.model.spec import Config
+from oxtrio.project.folders import Folders, folders, prepare
 from oxtrio.project.locate import Project
 from oxtrio.project.reading import load_project
-from oxtrio.startup.serving import log, seat_of, serve
+from oxtrio.startup.serving import log, run, seat_of, serve
 from oxtrio.supervisor.handover import Handover
+from oxtrio.supervisor.memory import Memory
 from oxtrio.system.keeper_link import find_keeper, keeper_of
 
 
@@ -31,8 +30,8 @@ def run_background(project: Project, arguments: Sequence[str], handed: Handover 
         answer.give({"ready": True})
 
     try:
-        config = load_project(project, environ)
         where = folders(project.id, environ)
+        config = _config_of(project, where, environ, resumes=not arguments[1:] and handed is None)
         prepare(where)
         lock = serve(where, project, config, handed)
         keeper.greet()
@@ -47,7 +46,7 @@ def run_background(project: Project, arguments: Sequence[str], handed: Handover 
             resumes=not arguments[1:],
             on_ready=on_ready,
         )
-        code = trio.run(run_daemon, setup)
+        code = run(setup)
     except OxtrioError as error:
         kind = type(error).__name__
         answer.give({"kind": kind, "message": error.message, "hint": error.hint})
@@ -55,6 +54,25 @@ def run_background(project: Project, arguments: Sequence[str], handed: Handover 
         return error.exit_code
     keeper.bye()
     return code
+
+
+def _config_of(
+    project: Project, where: Folders, environ: Mapping[str, str], *, resumes: bool
+) -> Config:
+    """What the oxfile says. Raises `OxtrioError`.
+
+    Who *resumes* after a crash goes on with what it said before, where it is broken meanwhile:
+    apps that run must not be without a supervisor for that.
+    """
+    try:
+        return load_project(project, environ)
+    except ConfigError as error:
+        known = Memory.load(where.state, log) if resumes and where.state is not None else None
+        if known is None or not known.files:
+            raise
+        problem = f": {error.problems[0]}" if error.problems else ""
+        log(f"error: {error.message}{problem}; goes on with what it said before")
+        return known.config(f"{error.message}; what it said before holds: oxtrio validate")
 
 
 class Answer:

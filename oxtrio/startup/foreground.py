@@ -9,10 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-import trio
-
 from oxtrio.assembly import Setup
-from oxtrio.daemon import run_daemon
 from oxtrio.errors import NotFound, OxtrioError, Refused
 from oxtrio.logs.display import Display, Manner
 from oxtrio.model.plain import to_plain
@@ -21,7 +18,7 @@ from oxtrio.project.folders import Folders, folders, memory_only, prepare
 from oxtrio.project.locate import Project, current_folder
 from oxtrio.project.preflight import longest_stop
 from oxtrio.project.reading import load_project
-from oxtrio.startup.serving import say, seat_of, serve
+from oxtrio.startup.serving import run, say, seat_of, serve
 from oxtrio.supervisor.handover import Handover
 from oxtrio.system import signals
 from oxtrio.system.handover import Carrier
@@ -90,7 +87,7 @@ def run_foreground(request: RunRequest, handed: Handover | None = None) -> int:
         display=display,
         adapt=partial(_adapt, request),
     )
-    code = trio.run(run_daemon, setup)
+    code = run(setup)
     if lock is not None and os.getpid() == 1:
         # Its end is the end of all that is in the container, of a waiting `oxtrio stop` too.
         lock.release()

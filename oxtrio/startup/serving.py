@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 
-from oxtrio.errors import AlreadyRunning
+import trio
+
+from oxtrio.assembly import Setup
+from oxtrio.daemon import run_daemon
+from oxtrio.errors import AlreadyRunning, OxtrioError
 from oxtrio.model.spec import Config
 from oxtrio.project.folders import Folders, RunningProject, describe
 from oxtrio.project.locate import Project
@@ -15,6 +19,25 @@ from oxtrio.project.lock import Lock
 from oxtrio.supervisor.handover import Handover
 from oxtrio.system.keepsakes import Keeper
 from oxtrio.upgrade import SUPERVISE, Seat
+
+
+def run(setup: Setup) -> int:
+    """Be the supervisor, to its end; the exit code. Raises `OxtrioError`."""
+    try:
+        return trio.run(run_daemon, setup)
+    except BaseExceptionGroup as group:
+        error = _only_error(group)
+        if error is None:
+            raise
+        raise error from None
+
+
+def _only_error(group: BaseExceptionGroup[BaseException]) -> OxtrioError | None:
+    """What went wrong, where that is one thing for the operator, however deep in the tree."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
+        found = found.exceptions[0]
+    return found if isinstance(found, OxtrioError) else None
 
 
 def seat_of(

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Se
 from contextlib import aclosing, asynccontextmanager
 from itertools import islice
 
-
 from oxtrio.logs.lines import LineAssembler
 from oxtrio.logs.search import search
 from oxtrio.logs.sieve import Sieve

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-
 from oxtrio.model.order import Why
 from oxtrio.model.spec import ReloadManner
 from oxtrio.model.state import State

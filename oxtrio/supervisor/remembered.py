@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from oxtrio.errors import ProtocolError
 from oxtrio.model.plain import from_plain, to_plain
-from oxtrio.model.spec import AppSpec, Pairs
+from oxtrio.model.spec import AppSpec, Config, Pairs, SupervisorSpec
 from oxtrio.policy.versions import version_of, version_of_environment
 from oxtrio.process.past import PastRun
 
@@ -87,6 +87,15 @@ class Remembered:
     environments: tuple[Inherited, ...] = ()
     instances: tuple[RememberedInstance, ...] = ()
     scaled: tuple[Scaled, ...] = ()
+    files: tuple[str, ...] = ()
+    """The oxfiles, and what they say of the supervisor itself."""
+    supervisor: SupervisorSpec = field(default_factory=SupervisorSpec)
+
+    def config(self, stale: str) -> Config:
+        """What the oxfile said when it could last be used; *stale* tells why it cannot now."""
+        specs = (self.spec(version) for _, version in self.apps)
+        apps = tuple(spec for spec in specs if spec is not None)
+        return Config(files=self.files, apps=apps, supervisor=self.supervisor, stale=stale)
 
     def spec(self, version: str) -> AppSpec | None:
         """The spec of this version, or None."""

@@ -25,6 +25,8 @@ def remember(supervisor: "Supervisor", versions: Versions) -> Remembered:
         environment=environment,
         environments=versions.environments,
         instances=instances,
+        files=supervisor.config.files,
+        supervisor=supervisor.config.supervisor,
         scaled=tuple(Scaled(app=name, said=said, asked=n) for name, (said, n) in asked.items()),
     )
 

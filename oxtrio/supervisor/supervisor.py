@@ -190,7 +190,8 @@ class Supervisor:
     def supervisor_status(self) -> SupervisorStatus:
         """The supervisor itself."""
         assert self.identity is not None
-        warnings = (*self.around.logs.warnings(), *self.memory_warnings())
+        stale = (self.config.stale,) if self.config.stale else ()
+        warnings = (*self.around.logs.warnings(), *self.memory_warnings(), *stale)
         manner = self.around.containment.manner
         return replace(
             self.identity, stopping=self.stopping, warnings=warnings, containment=manner

@@ -169,6 +169,23 @@ def test_a_changed_oxfile_touches_nothing_that_was_adopted(ox: Ox):
     assert Path(f"/proc/{ox.pid('a')}/cmdline").read_bytes() == b"sleep\x003601\x00"
 
 
+def test_an_oxfile_that_is_broken_by_then_holds_as_it_was(ox: Ox):
+    ox.up(SLEEPER)
+    pid = ox.pid("a")
+    whole = (ox.folder / "oxfile.toml").read_text()
+    ox.write("[[[")
+
+    ox.supervisor().kill()
+
+    ox.becomes("a", "running")
+    assert ox.pid("a") == pid
+    assert "what it said before holds" in ox("status").stderr
+    ox.refused(2, "restart", "a")
+    ox.write(whole)
+    ox.done("restart", "a")
+    assert ox("status").stderr == ""
+
+
 def test_kill_ends_what_was_left_first(ox: Ox):
     ox.write(SLEEPER + '[supervisor]\non_crash = "kill"\n')
     ox.done("start")
