@@ -94,7 +94,7 @@ def _adopt(
 ) -> tuple[Run, list[Output]]:
     around, tail = preparation.surroundings, Tail()
     try:
-        outputs = reopen_output(around, record.run_id, sinks, tail)
+        outputs = reopen_output(around, record.run_id, sinks, tail, record.pid)
     except OSError as error:
         raise SpawnFailed(f"cannot read its output any more: {error.strerror}") from error
     voice = _voice(preparation, record.run_id, outputs)
@@ -179,6 +179,7 @@ def _record_of(owner: Owner, preparation: Preparation, run_id: str) -> Record:
         held=place.held if place is not None else (),
         listens=place.listens if place is not None else (),
         newcomer=preparation.is_newcomer,
+        counts=owner.counts,
     )
 
 

@@ -14,18 +14,20 @@ from oxtrio.logs.extent import bytes_kept
 from oxtrio.logs.sink import Sink
 from oxtrio.process.output import STREAMS, Output, Tail, kept_names, mark_of
 from oxtrio.process.surroundings import Surroundings
-from oxtrio.system.fifo import LARGEST, Pipe
+from oxtrio.system.fifo import LARGEST, Pipe, Scratch
 from oxtrio.system.keepsakes import Keepsakes
 from oxtrio.system.mark import Mark, Phase
 
 
 def reopen_output(
-    around: Surroundings, run_id: str, sinks: Sequence[Sink], tail: Tail
+    around: Surroundings, run_id: str, sinks: Sequence[Sink], tail: Tail, pid: int = 0
 ) -> list[Output]:
     """The two streams of a run that an earlier supervisor began, stdout first.
 
-    What was on its way then is in the log once. Raises `OSError` where no pipe is left, or no
-    more can be opened; then nothing is left open.
+    What was on its way then is in the log once. Where the name of a pipe is gone, it is found
+    by *pid*, which writes to it; where that is gone too, nothing can be read. Raises `OSError`
+    where no more can be opened, or something else is in the place of a pipe; then nothing is
+    left open.
     """
     outputs: list[Output] = []
     kept = around.keepsakes
@@ -33,7 +35,8 @@ def reopen_output(
     try:
         for name, stream, sink in zip(kept_names(run_id), STREAMS, sinks, strict=True):
             path = os.path.join(around.runs, f"{run_id}.{stream}") if around.runs else None
-            pipe = Pipe.reopen(path, around.scratch, waiting.pop(0))
+            writer = f"/proc/{pid}/fd/{STREAMS.index(stream) + 1}" if pid else ""
+            pipe = _pipe(path, around.scratch, waiting.pop(0), writer)
             kept.keep(name, pipe.reading)  # what it was kept by is another descriptor
             mark = _recovered(path, _taken(kept, mark_of(name)), pipe, sink)
             sink.resume(inside_line=mark.move.inside)
@@ -48,6 +51,19 @@ def reopen_output(
             output.close()
         raise
     return outputs
+
+
+def _pipe(path: str | None, scratch: Scratch, kept: int | None, writer: str) -> Pipe:
+    try:
+        return Pipe.reopen(path, scratch, kept)
+    except FileNotFoundError:
+        # Its folder was wiped; the pipe itself is there for as long as somebody writes to it.
+        with suppress(OSError):
+            if path is not None and os.readlink(writer) == f"{path} (deleted)":
+                flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
+                return Pipe.reopen(path, scratch, os.open(writer, flags))
+        # A run without output is better than a second copy of it.
+        return Pipe(None, scratch)
 
 
 def _taken(kept: Keepsakes, name: str) -> int | None:

@@ -42,6 +42,7 @@ class Owner:
     def __init__(self, expected: Expected | None = None) -> None:
         """*expected*: what the program has told whose place we have taken."""
         self.limit = FileLimit()
+        self.ends = 0
         self._children: dict[int, Child] = {}
         self._followed: dict[int, Child] = {}
         self._keeper: int | None = None
@@ -71,10 +72,12 @@ class Owner:
 
     def adopt(self, pid: int, started: int) -> Child:
         child = self._children[pid] = Child(pid, started)
+        stat = stat_of(pid)
+        if stat is not None and stat.started == started and not stat.dead:
+            self._told.pop(pid, None)  # of an earlier process, which had this pid
         is_kept = self._keeper is not None and pid in self._told
         if pid in self._told:
             self.told(pid, self._told.pop(pid))
-        stat = stat_of(pid)
         is_kept |= stat is not None and stat.parent == self._keeper
         # Whose child is not ours leaves its own children to somebody else, too.
         is_ours = pid in self._awaited and (stat is None or stat.parent == os.getpid())
@@ -94,7 +97,7 @@ class Owner:
     def told(self, pid: int, status: int) -> None:
         """The keeper has reaped *pid*."""
         self._note(pid, status)
-        self._reaped.unpark_all()
+        self._tell_end()
 
     def follow(self, pid: int) -> Child:
         self._followed = {each: child for each, child in self._followed.items() if child.alive}
@@ -156,6 +159,10 @@ class Owner:
                 break
             self._inherited.discard(pid)
             self._note(pid, status)
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        self.ends += 1
         self._reaped.unpark_all()
 
     def _note(self, pid: int, status: int) -> None:

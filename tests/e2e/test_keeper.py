@@ -213,3 +213,19 @@ def test_an_app_knows_nothing_of_the_keeper(ox: Ox):
 
     assert "OXTRIO_KEEPER" not in ox.content("given", lambda text: "OXTRIO_RUN_ID" in text)
     assert "OXTRIO_KEEPER" in ox.supervisor().environ()
+
+
+def test_a_signal_to_the_whole_session_stops_in_order_and_kills_nobody(ox: Ox):
+    ox.write(
+        "[processes.slow]\nstart_secs = 0\n"
+        'command = \'trap "sleep 1; echo done > ended; exit 0" TERM; touch ready;'
+        " while :; do sleep 0.05; done'\n"
+    )
+    ox.done("start")
+    ox.eventually((ox.folder / "ready").exists, "the trap")
+    keeper = ox.keeper()
+
+    os.killpg(os.getpgid(keeper.pid), signal.SIGTERM)
+
+    ox.eventually(lambda: not alive(keeper.pid), "the keeper to end")
+    assert (ox.folder / "ended").read_text() == "done\n", "it was given its time"

@@ -72,7 +72,7 @@ class Site:
     def say(self, data: bytes, stream: str = "0stdout") -> None:
         assert os.write(self.kept[stream], data) == len(data)
 
-    def reopen(self, *kept: int | None) -> list[Output]:
+    def reopen(self, *kept: int | None, pid: int = 0) -> list[Output]:
         """What the next supervisor reads with; *kept* has been kept for it."""
         named = zip(kept_names("run0"), kept, strict=False)
         left = {name: descriptor for name, descriptor in named if descriptor is not None}
@@ -82,7 +82,7 @@ class Site:
         outputs = []
         for number in range(self.instances):
             sinks = [store.sink(self.app, number, stream) for stream in Stream]
-            outputs += reopen_output(around, f"run{number}", sinks, Tail())
+            outputs += reopen_output(around, f"run{number}", sinks, Tail(), pid)
         return outputs
 
     def finish(self) -> None:

@@ -237,6 +237,51 @@ def test_the_last_words_of_a_run_that_ended_meanwhile_are_kept_with_its_descript
     assert [path.suffix for path in site.runs.iterdir()] == [".mark"] * 2
 
 
+def test_a_pipe_whose_folder_was_wiped_is_found_by_who_writes_to_it(site_of: Make) -> None:
+    site = in_manner(site_of, "whole lines")
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(site.kept["0stdout"], 1)
+        os.dup2(site.kept["0stderr"], 2)
+        signal.pause()
+    try:
+        time_limit = time.monotonic() + 30
+        while "run0.out" not in os.readlink(f"/proc/{pid}/fd/1"):
+            assert time.monotonic() < time_limit
+        site.say(b"still here\n")
+        for path in site.runs.iterdir():
+            path.unlink()
+
+        async def read() -> None:
+            outputs = site.reopen(pid=pid)
+            for output in outputs:
+                await output.finish()
+            close(outputs)
+
+        trio.run(read)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+    assert site.log() == b"still here\n"
+
+
+def test_output_that_is_gone_for_good_is_no_reason_to_leave_a_run_alone(site_of: Make) -> None:
+    site = in_manner(site_of, "whole lines")
+    for path in site.runs.iterdir():
+        path.unlink()
+
+    async def read() -> None:
+        outputs = site.reopen()
+        for output in outputs:
+            await output.finish()
+        close(outputs)
+
+    trio.run(read)
+
+    assert site.log() == b""
+
+
 def test_output_that_cannot_be_found_again_leaves_nothing_open(site_of: Make) -> None:
     site = in_manner(site_of, "whole lines")
     (site.runs / "run0.err").unlink()
