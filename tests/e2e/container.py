@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -83,12 +84,20 @@ class Manner:
 class Container:
     """A container whose entry point is `oxtrio` with some words, beside the test."""
 
-    def __init__(self, ox: Ox, *words: str, manner: Manner | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        ox: Ox,
+        *words: str,
+        manner: Manner | None = None,
+        env: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
         self._ox = ox
         self._manner = manner or Manner()
         require(self._manner)
         ox.folder.chmod(0o755)
-        self._env = {} if self._manner.has_folders else {"OXTRIO_HOME": ""}
+        self._env = {"OXTRIO_HOME": ""} if not self._manner.has_folders else {}
+        self._env |= env or {}
         settings = {"env": self._env, **options}
         self.running = ox.foreground(*words, prefix=self._manner.prefix(), **settings)
 
@@ -142,7 +151,9 @@ class Container:
 def is_oxtrio(process: psutil.Process) -> bool:
     """Whether it is the entry point by now, and no more what sets the container up."""
     with suppress(psutil.NoSuchProcess):
-        return any(word.endswith("/oxtrio") for word in process.cmdline()[:2])
+        words = process.cmdline()
+        upgraded = words[2:4] == ["-m", "oxtrio.entry"]
+        return upgraded or any(word.endswith("/oxtrio") for word in words[:2])
     return False
 
 

@@ -17,11 +17,9 @@ DAEMON = f"{PYTHON} {FIXTURES}/daemonise.py daemon"
 STUBBORN = f"{PYTHON} {FIXTURES}/stubborn.py ready TERM"
 MANNERS = {
     "root": Manner(),
-    "a user without rights": Manner(user=True),
     "rootless": Manner(rootless=True),
     "read-only": Manner(read_only=True),
     "read-only, a user without rights": Manner(read_only=True, user=True),
-    "read-only, rootless": Manner(read_only=True, rootless=True),
 }
 
 

@@ -5,13 +5,15 @@ import re
 import resource
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 import oxtrio
 from benchmarks.load import LoadSpec, start
-from tests.e2e.kit import FIXTURES, PYTHON, Ox
+from tests.e2e.container import Container, Manner
+from tests.e2e.kit import FIXTURES, PYTHON, Ox, needs_root
 from tests.e2e.processes import alive
 from tests.e2e.site import GENTLE, Api
 
@@ -347,3 +349,36 @@ def test_in_the_foreground_nothing_is_begun_again_and_its_code_is_known(ox: Ox):
     assert (ox.folder / "once").read_text() == "x\n"
     assert re.findall(r"main +\| (.*)\n", running.out) == ["half"]
     assert running.err.count("everything runs on") == 2
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "manner",
+    [Manner(), Manner(read_only=True), Manner(user=True), Manner(minimal=True)],
+    ids=["as it is", "read-only", "nobody", "minimal"],
+)
+def test_as_pid_1_it_stays_pid_1(ox: Ox, manner: Manner):
+    ox.write(
+        "[processes.n]\nstart_secs = 0\ncommand = ["
+        f'"{sys.executable}", "-IS", "-c", """\n'
+        "import sys, time\n"
+        "for number in range(2000):\n"
+        "    sys.stdout.write(f'{number}\\\\n')\n"
+        "    sys.stdout.flush()\n"
+        "    time.sleep(0.001)\n"
+        "time.sleep(3600)\n"
+        '""" ]\n'
+    )
+    container = Container(ox, "run", "--no-prefix", manner=manner)
+    pid = container.becomes("n", "running")["pid"]
+    first = container.first
+
+    for _ in range(2):
+        ended = container.exec("upgrade")
+        assert ended.returncode == 0, ended
+
+    assert container.first == first
+    assert container.becomes("n", "running")["pid"] == pid
+    container.running.says("\n1999\n")
+    assert container.running.out.split() == [str(number) for number in range(2000)]
+    assert container.stop() == 0
