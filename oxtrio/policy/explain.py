@@ -109,10 +109,17 @@ def _blocked(facts: WhyFacts) -> Told:
 
 
 def _starting(facts: WhyFacts) -> Told:
+    ready = facts.spec.ready
     said = [_is(facts, "starting")]
-    if facts.spec.health is None:
-        said.append(f"It counts as up when it has run for {duration(facts.spec.ready.start)}.")
-    else:
+    if ready.notify:
+        said.append("It is to say READY=1 to its NOTIFY_SOCKET (sd_notify).")
+    if ready.log_line is not None:
+        said.append(f"A line of its output is to match {ready.log_line!r} (log_line).")
+    if ready.notify or ready.log_line is not None:
+        said.append(f"For that it is given {duration(ready.period)} from the start.")
+    elif facts.spec.health is None:
+        said.append(f"It counts as up when it has run for {duration(ready.start)}.")
+    if facts.spec.health is not None:
         patience = facts.spec.health.initial_delay + facts.spec.health.start_period
         said.append(
             f"Its health check has not passed yet; it is given {duration(patience)} from the start."

@@ -15,6 +15,7 @@ from oxtrio.model.spec import (
     HealthSpec,
     IdentitySpec,
     OnUnhealthy,
+    ReadySpec,
     RestartSpec,
 )
 from oxtrio.model.state import State
@@ -462,6 +463,18 @@ def test_starting_tells_what_it_waits_for():
     assert "when it has run for 1 s" in explain(plain).text
     assert "has not passed yet; it is given 1 min from the start" in explain(checked).text
     assert "health check: connection refused" in explain(checked).text
+
+
+def test_starting_tells_what_the_app_itself_is_to_say():
+    ready = ReadySpec(notify=True, log_line="^up$", period=20)
+    spec = replace(SPEC, ready=ready)
+
+    why = explain(WhyFacts(name="api", state=State.STARTING, spec=spec, since="2 s"))
+
+    assert "READY=1" in why.text
+    assert "'^up$'" in why.text
+    assert "20 s" in why.text
+    assert "has run for" not in why.text
 
 
 def test_starting_again_tells_why_it_ended_before():
