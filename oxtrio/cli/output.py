@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from oxtrio.cli.comeback import Following, followed
 from oxtrio.cli.moments import rfc3339
 from oxtrio.cli.target import Target
 from oxtrio.cli.terminal import note, wants_colour
@@ -19,7 +20,6 @@ from oxtrio.policy.terminal import prefix, safe_text
 if TYPE_CHECKING:
     from oxtrio.control.client import Client
 
-T = TypeVar("T")
 Shape = Callable[[LogLine], bytes]
 
 
@@ -36,7 +36,11 @@ def show(target: Target, query: LogQuery, look: Look) -> None:
     try:
         with target.client() as client:
             names = {(row.app, row.instance): row.name for row in client.status(query.names)}
-            write(lines_of(client, query), shaped(look, names), at_once=query.follow)
+            shape = shaped(look, names)
+            if not query.follow:
+                write(lines_of(client, query), shape, at_once=False)
+                return
+        write(_followed(target, query), shape, at_once=True)
     except DaemonUnreachable:
         raise
     except NotRunning as error:
@@ -54,29 +58,25 @@ def write(lines: Iterator[LogLine], shape: Shape, *, at_once: bool) -> None:
             out.flush()
 
 
+def _followed(target: Target, query: LogQuery) -> Iterator[LogLine]:
+    following = Following(query)
+    for line in followed(target, lambda client: lines_of(client, following.next_query())):
+        if following.is_new(line):
+            yield line
+
+
 def lines_of(client: Client, query: LogQuery) -> Iterator[LogLine]:
     """The lines of *query*; whoever was cut off for being slow is told, and follows again."""
     again: LogQuery | None = query
     while again is not None:
         asked, again = again, None
-        for found in until_it_ends(client.logs(asked), query.follow):
+        for found in client.logs(asked):
             if isinstance(found, Skipped):
                 sys.stdout.flush()
                 note("warning", f"too slow: {found.chunks} pieces of output are not shown")
                 again = replace(query, lines=0, since=None)
                 break
             yield found
-
-
-def until_it_ends(found: Iterator[T], follow: bool) -> Iterator[T]:
-    """What a stream gives; to who follows it, the end of the supervisor is its end."""
-    try:
-        yield from found
-    except DaemonUnreachable:
-        raise
-    except NotRunning:
-        if not follow:
-            raise
 
 
 def shaped(look: Look, names: dict[tuple[str, int], str]) -> Shape:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oxtrio.cli.environment import environ
-from oxtrio.errors import DaemonUnreachable, NotRunning, OxtrioError
+from oxtrio.errors import DaemonUnreachable, NotRunning, OxtrioError, ProtocolError
 
 if TYPE_CHECKING:
     from oxtrio.control.client import Client
@@ -100,6 +100,15 @@ class Target:
         while where.is_kept and not where.is_served and time.monotonic() < end:
             time.sleep(LOOK_EVERY)
         return where.is_served or where.is_kept
+
+    def comes_back(self) -> bool:
+        """Whether a supervisor answers, or does in a moment, that is not about to end."""
+        where, end = self.folders(), time.monotonic() + COMEBACK
+        while (where.is_served or where.is_kept) and time.monotonic() < end:
+            with suppress(NotRunning, ProtocolError, DaemonUnreachable), self.client() as client:
+                return not client.supervisor().stopping
+            time.sleep(LOOK_EVERY)
+        return False
 
     def hurry(self) -> None:
         """Where its supervisor died by force, and is to be started again: have that done now."""

@@ -79,9 +79,15 @@ class Client:
         """Whether every wanted app is up."""
         return messages.read_reply(Readiness, self._get("/readyz", ok=(200, 503))).ready
 
-    def events(self, *, last: int | None = None, follow: bool = False) -> Iterator[Event]:
-        """The *last* events (None: all that are kept), with *follow* also those to come."""
+    def events(
+        self, *, last: int | None = None, since: int | None = None, follow: bool = False
+    ) -> Iterator[Event]:
+        """The *last* events (None: all that are kept), with *follow* also those to come.
+
+        *since*: only those after that number.
+        """
         params: Params = [("last", last)] if last is not None else []
+        params += [("since", since)] if since is not None else []
         if not follow:
             yield from messages.read_replies(Event, self._get("/v1/events", params))
             return

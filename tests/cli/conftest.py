@@ -22,6 +22,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> ScriptedClient:
     scripted = ScriptedClient()
     monkeypatch.setattr(Target, "client", lambda target: scripted)
     monkeypatch.setattr(Target, "is_running", lambda target: True)
+    monkeypatch.setattr(Target, "comes_back", lambda target: False)
     return scripted
 
 

@@ -21,6 +21,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSteered]:
     with serving(steered) as address:
         monkeypatch.setattr(Target, "client", lambda target: Client(address))
         monkeypatch.setattr(Target, "is_running", lambda target: True)
+        monkeypatch.setattr(Target, "comes_back", lambda target: False)
         yield steered
 
 

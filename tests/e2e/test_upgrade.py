@@ -1,5 +1,6 @@
 """`oxtrio upgrade`: another program takes the supervisor's place, and no app notices."""
 
+import json
 import os
 import re
 import resource
@@ -219,6 +220,28 @@ def test_a_notify_app_that_gets_ready_meanwhile_has_been_heard(ox: Ox):
     ox.done("upgrade")
 
     ox.becomes("a", "running")
+
+
+def test_who_follows_goes_on_without_a_gap_after_a_crash_too(ox: Ox):
+    ox.up(
+        "[processes.n]\nstart_secs = 0\n"
+        "command = 'i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo $i; sleep 0.01; done;"
+        " exec sleep 3600'\n"
+    )
+    logs = ox.foreground("logs", "-f", "-n", "all", "n")
+    events = ox.foreground("events", "-f", "-n", "1000", "--json")
+
+    ox.done("upgrade")
+    ox.supervisor().kill()
+    ox.becomes("n", "running")
+
+    logs.says("\n400\n")
+    assert logs.out.split() == [str(number) for number in range(1, 401)]
+    ox.done("stop")
+    assert (logs.ends(), events.ends()) == (0, 0)
+    numbers = [json.loads(line)["seq"] for line in events.out.splitlines()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert logs.err == ""
 
 
 def test_signal_usr2_does_it_too(ox: Ox):
