@@ -27,17 +27,17 @@ def become(
     In the main thread only; all other threads end. Raises `OSError`, and then everything is as
     it was.
     """
+    page, given = page_of(text), tuple(descriptors)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    given = list(descriptors)
     try:
-        given.append(page_of(text))
-        for descriptor in given:
+        for descriptor in (*given, page):
             os.set_inheritable(descriptor, True)
-        os.execve(command[0], list(command), {**environ, VARIABLE: str(given[-1])})
+        os.execve(command[0], list(command), {**environ, VARIABLE: str(page)})
     finally:
         for descriptor in given:
             with suppress(OSError):
                 os.set_inheritable(descriptor, False)
+        os.close(page)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
