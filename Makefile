@@ -7,6 +7,9 @@ ARGS ?=
 # Most tests wait for processes of their own, so more run at once than there are processors.
 WORKERS ?= 3
 
+# How long `make soak` takes.
+SECONDS ?= 1200
+
 VENV := .venv
 BIN := $(VENV)/bin
 # The warnings of the build are for those who package, not for those who want to run it.
@@ -19,7 +22,7 @@ INSTALLED := $(VENV)/.installed
 EQUIPPED := $(VENV)/.equipped
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench soak clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +46,9 @@ format: $(EQUIPPED) ## put the code into the form that `make check` asks for
 
 bench: $(EQUIPPED) ## measure, and print a table
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(EQUIPPED) ## everything at random for 20 minutes: make soak SECONDS=60 ARGS="--seed 7"
+	@$(BIN)/python -m benchmarks soak --seconds $(SECONDS) $(ARGS)
 
 clean: ## remove everything that make has made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,6 +24,7 @@ from benchmarks.failure import Failed
 from benchmarks.interpreter import compile_ours
 from benchmarks.peers import roster
 from benchmarks.processes import adopt_orphans, end_descendants
+from benchmarks.soak import command as soak
 from benchmarks.table import Table, markdown, plain
 
 BENCHMARKS: dict[str, Callable[[Bench], Table]] = {
@@ -56,6 +57,8 @@ a machine of one's own.
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["soak"]:
+        return soak.main(sys.argv[2:])
     asked = _arguments()
     # Ended like by Ctrl-C: all that was started is ended on the way out.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

@@ -7,7 +7,7 @@ last app is gone and the last reply is sent; monitors end when the stopping begi
 
 import math
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -26,11 +26,18 @@ from oxtrio.model.spec import OnCrash
 from oxtrio.monitors.health import watch_health
 from oxtrio.monitors.usage import watch_usage
 from oxtrio.monitors.viewers import Viewers
-from oxtrio.supervisor.adopting import Estate, estate_of_handover, settle_estate, take_over
+from oxtrio.process.record import Record
+from oxtrio.supervisor.adopting import (
+    Estate,
+    estate_of_handover,
+    presumed,
+    settle_estate,
+    take_over,
+)
 from oxtrio.supervisor.ending import Ending
 from oxtrio.supervisor.memory import Memory
 from oxtrio.supervisor.narration import narrate
-from oxtrio.supervisor.remembered import Versions
+from oxtrio.supervisor.remembered import Remembered, Versions
 from oxtrio.supervisor.remembering import remember
 from oxtrio.supervisor.supervisor import Supervisor, open_supervisor
 from oxtrio.system import signals
@@ -57,7 +64,7 @@ async def run_daemon(setup: Setup) -> int:
         open_store(setup.default_logs, setup.say) as logs,
         _showing(setup.display, logs),
     ):
-        children.have_keeper(setup.seat.keeper.pid, setup.seat.keeper.exits)
+        children.have_keeper(setup.seat.keeper.pid, {**setup.seat.keeper.exits, **estate.exits})
         supervisor = supervisor_of(setup, children, logs)
         memory, containment = _go_on(supervisor, setup, estate), supervisor.around.containment
         upgrade = supervisor.successor = Upgrade(setup.seat, supervisor, children)
@@ -85,6 +92,7 @@ async def run_daemon(setup: Setup) -> int:
                 await _stop_all(supervisor, control, children)
                 supervisor.journal.record("", "ended", reason="supervisor ended", pid=os.getpid())
             top.cancel_scope.cancel()
+    signals.ignore()
     return ending.exit_code
 
 
@@ -173,15 +181,20 @@ async def _settle(setup: Setup) -> Estate:
         await trio.lowlevel.checkpoint()
         return estate_of_handover(setup.seat.handed)
     adopts = setup.config.supervisor.on_crash is OnCrash.ADOPT
-    where, exits = setup.folders, setup.seat.keeper.exits
-    estate = await settle_estate(where.runs, where.state, exits, adopts=adopts, say=setup.say)
-    # Where nothing of it is left any more, whoever starts us says what is wanted.
-    return estate if estate.runs or setup.resumes else Estate(notices=estate.notices)
+
+    def remembered(records: Sequence[Record]) -> Remembered:
+        state = setup.folders.state
+        found = Memory.load(state, setup.say) if state is not None else None
+        return found or presumed(records, setup.config, setup.environ)
+
+    runs, exits = setup.folders.runs, setup.seat.keeper.exits
+    return await settle_estate(runs, exits, remembered, adopts=adopts, resumes=setup.resumes)
 
 
 def _go_on(supervisor: Supervisor, setup: Setup, estate: Estate) -> Memory:
     """Begin where an earlier supervisor has left off, and remember for the next one."""
-    memory = Memory(setup.folders.state, partial(remember, supervisor, Versions()))
+    finished = supervisor.around.finished
+    memory = Memory(setup.folders.state, partial(remember, supervisor, Versions()), finished)
     supervisor.remember, supervisor.remembered = memory.changed, memory.write
     supervisor.memory_warnings = memory.warnings
     supervisor.notices += estate.notices

@@ -34,6 +34,7 @@ EXITS = 10_000  # ends of processes that are remembered; the oldest go
 MESSAGE = 65_536  # bytes of a message at most
 STABLE = 60.0  # seconds after which a supervisor that ends is the first one that has failed
 FIRST, LONGEST = 0.1, 30.0  # seconds before the second start in a row, then doubling, and at most
+FEW = 3  # failures that count, at most, where one got ready: the next is there within a second
 BEYOND_DIGITS = 10  # descriptors of one digit are for the runs of the supervisor
 HURRY = signal.SIGCONT  # start it now; harms nobody who is hit by mistake
 PASSED_ON = (signal.SIGTERM, signal.SIGUSR2)
@@ -83,11 +84,9 @@ class Link:
         self._unsaid: deque[str] = deque()
 
     def lead(self, end: socket.socket | None) -> None:
-        """From now on it is *end* that leads to a supervisor; None: there is none."""
+        """From now on *end*, which never blocks, leads to a supervisor; None: there is none."""
         if self._end is not None:
             self._end.close()
-        if end is not None:
-            end.setblocking(False)
         self._end = end
         self._unsaid.clear()
 
@@ -177,6 +176,7 @@ class Keeper:
         self._is_here = self._is_ready = self._is_leaving = False
         try:
             ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.setblocking(False)
             self._link.lead(ours)
             with its:
                 self._pid = os.fork()
@@ -252,8 +252,9 @@ class Keeper:
         if self._is_leaving or not self._was_ever_ready or in_vain:
             self._code = code if code >= 0 else 128 - code
             return
-        if time.monotonic() - self._started_at >= STABLE:
-            self._failures = 0
+        is_stable = time.monotonic() - self._started_at >= STABLE
+        if is_stable or self._is_ready:
+            self._failures = 0 if is_stable else min(self._failures, FEW)
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         self._failed(f"the supervisor ended with {how}")
 
@@ -266,10 +267,9 @@ class Keeper:
 
     def _obey(self) -> None:
         """Pass on what is asked of the supervisor, once it can hear that."""
-        if self._signals.hurry:
-            self._signals.hurry = False
-            if not self._pid:
-                self._failures, self._start_at = 0, 0.0
+        hurry, self._signals.hurry = self._signals.hurry, False
+        if hurry and not self._pid:
+            self._failures, self._start_at = 0, 0.0
         # Before it is here, a signal would hit a program that is just being loaded.
         while self._signals.asked and self._is_here:
             # By word: who signals a whole session hits the supervisor too, and means it once.

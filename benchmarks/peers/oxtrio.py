@@ -23,7 +23,7 @@ class Oxtrio:
         home = folder / "home"
         logs = {app.name: folder / f"{app.name}.log" for app in apps}
         oxfile.write_text("\n".join(self._table(app, logs[app.name]) for app in apps))
-        command = (*_program(), "-c", str(oxfile))
+        command = (*program(), "-c", str(oxfile))
         return Setup(
             serve=(*command, "start"),
             foreground=(*command, "run"),
@@ -73,7 +73,7 @@ max_files = 5
 """
 
 
-def _program() -> tuple[str, ...]:
+def program() -> tuple[str, ...]:
     """The command that is installed beside this Python, else the package itself."""
     installed = Path(sys.executable).with_name("oxtrio")
     return (str(installed),) if installed.exists() else (sys.executable, "-m", "oxtrio")

@@ -1,5 +1,6 @@
 """Why a run ended, as far as its exit and its last lines tell."""
 
+import re
 from collections.abc import Callable
 from signal import Signals
 
@@ -15,6 +16,9 @@ from oxtrio.policy.symptoms import (
 )
 
 Recognise = Callable[[WhyFacts], Cause | None]
+
+# `http://user:password@host`: the password is for the server alone.
+_PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):[^/?#]*@")
 
 
 def cause_of(facts: WhyFacts) -> Cause | None:
@@ -54,7 +58,8 @@ def health_hints(facts: WhyFacts) -> tuple[str, ...]:
     health = facts.spec.health
     if health is None:
         return ()
-    check = health.endpoint or " ".join(words_of(health.command or ""))
+    endpoint = _PASSWORD.sub(r"\1:…@", health.endpoint or "")
+    check = endpoint or " ".join(words_of(health.command or ""))
     tool = f"curl -i {check}" if check.startswith("http") else f"the health check is: {check}"
     return tool, f"oxtrio logs {facts.name} --lines 200"
 

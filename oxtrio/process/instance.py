@@ -29,7 +29,8 @@ class Instance(Standing):
         self, spec: AppSpec, number: int, around: Surroundings, publish: Publish, hold: Hold
     ) -> None:
         super().__init__(spec, number, publish)
-        self._next: Life | None = None
+        self.coming: Life | None = None
+        """Begins when nothing of the life before is left."""
         self._woken = trio.lowlevel.ParkingLot()
         self._around = around
         self._hold = hold
@@ -47,8 +48,8 @@ class Instance(Standing):
     def start(self, life: Life) -> Life:
         """Want it up. What is up, or on its way, is left alone; its life is returned."""
         self.wanted = True
-        if self._next is not None:
-            return self._next
+        if self.coming is not None:
+            return self.coming
         current = self.life
         if current is None or current.scope.cancel_called:
             return self._begin(life)
@@ -61,14 +62,13 @@ class Instance(Standing):
     def restart(self, life: Life) -> Life:
         """Want it up anew: stop what runs, then begin with a fresh budget of failures."""
         self.wanted = True
-        return self._begin(life) if self._next is None else self._next
+        return self._begin(life) if self.coming is None else self.coming
 
-    def adopt(self, life: Life) -> Life:
+    def adopt(self, life: Life) -> None:
         """Go on with the run that *life* brings from an earlier supervisor."""
         self.wanted = True
-        self._next = life
+        self.coming = life
         self._woken.unpark_all()
-        return life
 
     def recall(self, state: State, reason: str) -> None:
         """It ended for good under an earlier supervisor, and is shown so."""
@@ -76,7 +76,7 @@ class Instance(Standing):
 
     def can_be_succeeded(self) -> bool:
         """Whether there is somebody whom a newcomer could take over from."""
-        serves = self.wanted and self.state in SERVING and self._next is None
+        serves = self.wanted and self.state in SERVING and self.coming is None
         return serves and self.newcomer is None and not self._retired
 
     def succeed(self, life: Life) -> Life:
@@ -112,9 +112,9 @@ class Instance(Standing):
         """Want it down."""
         self.wanted = False
         self.drained = False
-        if self._next is not None:
-            self._next.settle(Outcome.CANCELLED, why)
-            self._next = None
+        if self.coming is not None:
+            self.coming.settle(Outcome.CANCELLED, why)
+            self.coming = None
         self._dismiss_newcomer(why)
         if self.life is not None:
             self.reason = why
@@ -144,23 +144,23 @@ class Instance(Standing):
     @property
     def is_down(self) -> bool:
         """Nothing of it runs, and nothing is on its way."""
-        return self.life is None and self._next is None and not self._living
+        return self.life is None and self.coming is None and not self._living
 
     @property
     def is_between_lives(self) -> bool:
         """Something of it is being ended, or has to be before the next life begins."""
         ending = self.life is not None and self.life.scope.cancel_called
-        return ending or self._next is not None or len(self._living) > 1
+        return ending or self.coming is not None or len(self._living) > 1
 
     @property
     def is_settled(self) -> bool:
         """Its state is that of the life that was asked for last."""
-        return self._next is None and (self.life is None or self.life.begun)
+        return self.coming is None and (self.life is None or self.life.begun)
 
     @property
     def has_begun_anew(self) -> bool:
         """Nothing of the life before the last `restart` is left."""
-        return self._next is None
+        return self.coming is None
 
     def retire(self, why: str) -> None:
         """Want it down for ever: `serve` returns when it is."""
@@ -176,7 +176,7 @@ class Instance(Standing):
         self.take_turn()
         if life is not None:
             life.settle(Outcome.FAILED, "internal error")
-            if self.wanted and self._next is None:
+            if self.wanted and self.coming is None:
                 self._begin(Life(cause="started after an internal error", inherited=life.inherited))
         self.changed.unpark_all()
 
@@ -198,8 +198,8 @@ class Instance(Standing):
         newcomer = self.newcomer
         if newcomer is not None and newcomer not in self._living:
             self._begin_now(newcomer, lives)
-        if self._next is not None and not self._living:
-            self.life, self._next = self._next, None
+        if self.coming is not None and not self._living:
+            self.life, self.coming = self.coming, None
             self.restarts, self.failures = self.life.restarts, self.life.streak.failures
             self.rejected = None
             self._begin_now(self.life, lives)
@@ -213,7 +213,7 @@ class Instance(Standing):
             self.wanted = False
             life.settle(Outcome.CANCELLED, self.reason)
             return life
-        self._next = life
+        self.coming = life
         self._dismiss_newcomer("restarted meanwhile")
         if self.life is not None:
             self.life.scope.cancel()

@@ -21,12 +21,16 @@ from oxtrio.process.past import LAST_LINES, past_of
 from oxtrio.process.placing import find_place
 from oxtrio.process.preparation import Preparation
 from oxtrio.process.readiness import tests_of, watch_readiness
+from oxtrio.process.record import boot_seconds
 from oxtrio.process.run import Run
 from oxtrio.process.sinks import Sinks
 from oxtrio.process.standing import Standing
 
 ONE_SHOT_GRACE = 1.0
 """Seconds that a waiting start gives a one-shot to end; after that it counts as up."""
+
+RECLAIMING = 5.0
+"""Seconds in which the sockets of an adopted run are found; then it goes on without them."""
 
 Hold = Callable[[Standing], Awaitable[None]]
 """Returns when the dependencies of an instance are met."""
@@ -51,19 +55,11 @@ class Living:
     async def go_on(self, prepare: Callable[[], Preparation], hold: Hold) -> None:
         """Run it. Cancelling stops what runs, in full patience."""
         life = self._life
-        if not life.beside and life.adopted is None:
-            await hold(self._standing)
-            await trio.sleep(self._standing.spec.start_delay)
-        if life.delay and not life.beside:
-            self._standing.happened(Happening.RETRY, life.cause)
-            await self._wait_backoff(life.delay)
-        else:
-            await trio.sleep(life.delay)
+        if life.adopted is None:
+            await self._wait_due(hold)
         if life.preparation is None:
             life.preparation = prepare()
         while True:
-            # Whoever was replaced between two runs must not begin the next.
-            await trio.lowlevel.checkpoint_if_cancelled()
             try:
                 decision = await self._one_run(life.preparation)
             except SpawnFailed as error:
@@ -72,14 +68,31 @@ class Living:
                 case Retry(delay, streak):
                     # A reset since that decision asks for the next attempt now.
                     await self._wait_backoff(delay if life.streak is streak else 0.0)
+                    # Whoever was replaced between two runs must not begin the next.
+                    await trio.lowlevel.checkpoint_if_cancelled()
                 case Leave() | GiveUp():
                     return
                 case _:
                     assert_never(decision)
 
+    async def _wait_due(self, hold: Hold) -> None:
+        """Return when its first run is to begin, unless that has been cancelled meanwhile."""
+        life = self._life
+        if not life.beside:
+            await hold(self._standing)
+            await trio.sleep(self._standing.spec.start_delay)
+        if life.delay and not life.beside:
+            self._standing.happened(Happening.RETRY, life.cause)
+            await self._wait_backoff(life.delay)
+        else:
+            await trio.sleep(life.delay)
+        await trio.lowlevel.checkpoint_if_cancelled()
+
     def reset(self) -> None:
         """Forget its failures; what waits for its next attempt makes it now."""
         self._life.streak = Streak()
+        if self._life.run is not None:
+            self._life.run.record.update(counts=self._standing.counts)
         if self._pause is not None:
             self._pause.cancel()
 
@@ -89,7 +102,7 @@ class Living:
 
     async def _one_run(self, preparation: Preparation) -> Decision:
         standing, life = self._standing, self._life
-        await find_place(standing, life, preparation)
+        await self._find_place(preparation)
         async with self._opened(preparation) as run:
             run.must_pass(tests_of(preparation))
             self._spawned(run)
@@ -112,6 +125,14 @@ class Living:
         life.run = None
         standing.changed.unpark_all()
         return decision
+
+    async def _find_place(self, preparation: Preparation) -> None:
+        if self._life.adopted is None:
+            await find_place(self._standing, self._life, preparation)
+            return
+        # It runs already: who has been told meanwhile to end it must first have it.
+        with trio.move_on_after(RECLAIMING, shield=True):
+            await find_place(self._standing, self._life, preparation)
 
     def _opened(self, preparation: Preparation) -> AbstractAsyncContextManager[Run]:
         """A new run; the first of an adopted life is one that was there before."""
@@ -197,7 +218,7 @@ class Living:
     async def _wait_backoff(self, delay: float) -> None:
         standing = self._standing
         await trio.lowlevel.checkpoint_if_cancelled()  # replaced meanwhile: nothing follows
-        standing.next_at = time.time() + delay
+        standing.next_at = boot_seconds() + delay
         try:
             with trio.CancelScope() as self._pause:
                 await trio.sleep(delay)

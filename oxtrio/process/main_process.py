@@ -37,6 +37,11 @@ class MainProcess:
         return None
 
     @property
+    def status(self) -> int | None:
+        """The wait status with which it ended, where that is known."""
+        return self._kin.leader.status if self._child is None else self._child.status
+
+    @property
     def alive(self) -> bool:
         """Whether it has not ended: the leader, or who was named."""
         if self._kin.leader.alive:

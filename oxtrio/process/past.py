@@ -36,6 +36,8 @@ class PastRun:
     """What it was launched with, where that is not what the instance has."""
     oom: bool = False
     """The kernel killed for want of memory while it ran."""
+    run_id: str = ""
+    """Of the run; "" where there was none."""
 
 
 def past_of(ended: Ended, run: Run | None) -> PastRun:
@@ -50,4 +52,5 @@ def past_of(ended: Ended, run: Run | None) -> PastRun:
         last_answer=run.last_answer if run else None,
         memory=run.last_usage.memory if run and run.last_usage else None,
         oom=bool(run and run.oom_struck()),
+        run_id=run.run_id if run else "",
     )

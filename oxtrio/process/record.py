@@ -7,6 +7,7 @@ one must know; by rename without fsync, as it is the process that dies, not the 
     RecordFile(folder, record)          # writes it; RecordFile.of(folder, record): it is there
     file.spawned(pid, started)
     file.update(ready=True, ...)        # written only where it makes a difference
+    finished.add(file)                  # the run is over: it goes when state.json knows that
     for path, record in records_in(folder)   # record is None where nothing can be made of it
 """
 
@@ -69,6 +70,10 @@ class Record:
     unhealthy: bool = False
     said: str = ""
     """What it says of itself."""
+    counts: tuple[int, int, int] | None = None
+    """Of its instance, when it was spawned: restarts, failures and ends in a row."""
+    status: int | None = None
+    """The wait status with which it ended, where that is known."""
     seen: tuple[tuple[int, int], ...] = ()
     """Pids and start times of its descendants; only in what one program hands on to the next."""
 
@@ -85,6 +90,11 @@ class Record:
     def is_main_alive(self) -> bool:
         """Whether a main process was named, and just that still runs."""
         return self._lives(self.main_pid, self.main_started)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether it was spawned since the machine was started; it may have ended."""
+        return self.pid > 1 and self.is_of_this_boot
 
     @property
     def age(self) -> float:
@@ -143,6 +153,30 @@ class RecordFile:
                 os.close(descriptor)
             if whole:
                 os.replace(new, self._path)
+
+
+class Finished:
+    """Records of runs that are over, until somebody else remembers how they ended.
+
+    Where nobody else remembers anything, there is nothing to wait for.
+    """
+
+    def __init__(self) -> None:
+        self.is_remembered = False
+        """Somebody takes them, and removes them when it is done."""
+        self._files: list[RecordFile] = []
+
+    def add(self, file: RecordFile) -> None:
+        """Nothing of its run is left."""
+        if self.is_remembered:
+            self._files.append(file)
+        else:
+            file.remove()
+
+    def take(self) -> list[RecordFile]:
+        """All up to now; the caller removes them."""
+        taken, self._files = self._files, []
+        return taken
 
 
 def records_in(folder: str) -> Iterator[tuple[str, Record | None]]:

@@ -31,6 +31,8 @@ class Owner(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def counts(self) -> tuple[int, int, int]: ...
 
     def answered(self, run: "Run") -> None: ...
     def ready(self, run: "Run") -> None: ...
@@ -84,6 +86,8 @@ class Run:
         self._cut_short = trio.CancelScope()
         self._patience: trio.CancelScope | None = None
         self._hurried = False
+        self._is_decided = False
+        """It has ended without being told to: what follows from that must not be forgotten."""
         self.child.on_pause = self._on_pause
 
     # What monitors see and say (monitors/target.py).
@@ -244,7 +248,10 @@ class Run:
         self._around.containment.dismiss(self.kin)
         self.child.close()
         self.main.close()
-        self.record.remove()
+        if self._is_decided:
+            self._around.finished.add(self.record)
+        else:
+            self.record.remove()
 
     async def wait_end(self) -> Ended:
         """How it ended, by itself or because of a fault. Cancelling leaves it running."""
@@ -252,6 +259,8 @@ class Run:
             await self.main.wait_gone()
         if self.alive:
             await self.stop(self.fault)
+        self._is_decided = True
+        self.record.update(status=self.main.status)
         self.ended.set()
         return self.as_ended()
 

@@ -47,6 +47,7 @@ class Standing:
         """The newcomer that did not take over, since the life in front began."""
         self.started_at: float | None = None
         self.next_at: float | None = None
+        """`boot_seconds` of the next attempt: no clock that is set makes it another one."""
         self.restarts = 0
         self.failures = 0
         """Consecutive ones, of the last life that had any."""
@@ -59,6 +60,12 @@ class Standing:
     def name(self) -> str:
         """`api`, or `api:0` where the app has several instances."""
         return f"{self.spec.name}:{self.number}" if self.spec.instances > 1 else self.spec.name
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Its restarts, and its failures and ends in a row."""
+        ends = self.life.streak.ends if self.life is not None else 0
+        return self.restarts, self.failures, ends
 
     @property
     def run(self) -> Run | None:
@@ -191,13 +198,13 @@ class Standing:
             self.spec = life.spec
         self.life, self.newcomer, self.place = life, None, place
         life.beside = False
-        if life.run is not None:
-            life.run.record.update(newcomer=False)
         self.rejected = None
         self.serving = life.preparation.serving if life.preparation else None
         self.started_at, self.next_at = time.time(), None
         self.failures = life.streak.failures
         self.restarts += bool(life.because)
+        if life.run is not None:
+            life.run.record.update(newcomer=False, counts=self.counts)
         self.happened(Happening.REPLACED, life.because)
         if left is not None:
             left.move(Turn.LEAVING)

@@ -1,10 +1,11 @@
 """What all runs of one supervisor share: what touches the system, and facts of the project."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from oxtrio.logs.display import Display
 from oxtrio.logs.store import LogStore
+from oxtrio.process.record import Finished
 from oxtrio.process.sockets import Sockets
 from oxtrio.system.children import Children
 from oxtrio.system.containment import Containment
@@ -32,3 +33,4 @@ class Surroundings:
     """What outlives this supervisor."""
     runs: str | None
     """Folder of pipes, marks and records; None: nothing may be written anywhere."""
+    finished: Finished = field(default_factory=Finished)

@@ -1,22 +1,21 @@
 """Going on where a supervisor that died by force has left off: the same runs, the same wishes."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from oxtrio.errors import OxtrioError
-from oxtrio.model.spec import AppSpec
+from oxtrio.model.spec import AppSpec, Config
 from oxtrio.model.state import State
 from oxtrio.policy.restart import Streak
+from oxtrio.policy.versions import version_of
 from oxtrio.process.instance import Instance
 from oxtrio.process.life import Life
-from oxtrio.process.record import Record, records_in
+from oxtrio.process.record import Record, RecordFile, boot_seconds, records_in
 from oxtrio.process.recovery import settle_marks
 from oxtrio.supervisor.handover import Handover
 from oxtrio.supervisor.leftovers import end_leftovers
-from oxtrio.supervisor.memory import Memory
-from oxtrio.supervisor.remembered import Remembered, RememberedInstance
+from oxtrio.supervisor.remembered import Applied, Inherited, Remembered, RememberedInstance
 from oxtrio.system.proc import boot_id
 
 if TYPE_CHECKING:
@@ -37,30 +36,60 @@ class Estate:
     """What the operator should know."""
 
     @property
+    def exits(self) -> Mapping[int, int]:
+        """How those ended of which only their record knows it yet: wait status by pid."""
+        known = {record.pid: record.status for record in self.runs}
+        return {pid: status for pid, status in known.items() if status is not None}
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether something of it runs."""
+        return any(record.is_alive or record.is_main_alive for record in self.runs)
+
+    @property
     def run_ids(self) -> frozenset[str]:
         return frozenset(record.run_id for record in self.runs)
 
 
-def estate_of(
-    remembered: Remembered | None, records: Sequence[Record], exits: Mapping[int, int]
-) -> Estate:
+def presumed(records: Sequence[Record], config: Config, environ: Mapping[str, str]) -> Remembered:
+    """What was, where nothing is remembered: what runs was wanted, as the oxfile says it now."""
+    specs = {version_of(spec): spec for spec in config.apps}
+    running = [each for each in records if each.is_alive and each.version in specs]
+    return Remembered(
+        boot_id=boot_id(),
+        apps=tuple((spec.name, version) for version, spec in specs.items()),
+        specs=tuple(Applied(version=version, spec=spec) for version, spec in specs.items()),
+        environments=tuple(
+            replace(Inherited.of(environ), version=version)
+            for version in {each.environment for each in running}
+        ),
+        instances=tuple(
+            RememberedInstance(app=each.app, number=each.instance, wanted=True, state=State.RUNNING)
+            for each in running
+        ),
+    )
+
+
+def estate_of(remembered: Remembered | None, records: Sequence[Record]) -> Estate:
     """Which of the recorded runs can be adopted.
 
     Those of this boot that were in front of an instance that is wanted, and of which the spec
-    and the environment are known. One that has ended since is adopted where *exits*, what the
-    keeper has seen, knows how: its last words are waiting. All others are to be ended.
+    and the environment are known. One that has ended since is among them, unless it is
+    remembered already what became of it. All others are to be ended.
     """
     if remembered is None or remembered.boot_id != boot_id():
         return Estate(remembered=Remembered())
     wanted = {(each.app, each.number) for each in remembered.instances if each.wanted}
+    settled = {each.past.run_id for each in remembered.instances if each.past is not None}
     found: dict[tuple[str, int], Record] = {}
     for record in sorted(records, key=lambda record: record.spawned_after):
         known = remembered.spec(record.version) and (
             remembered.environ(record.environment) is not None
         )
-        there = record.is_alive or record.is_main_alive or record.pid in exits
+        there = record.is_alive or record.is_main_alive
+        due = there or (record.has_run and record.run_id not in settled)
         where = (record.app, record.instance)
-        if known and there and where in wanted and not record.newcomer:
+        if known and due and where in wanted and not record.newcomer:
             found[where] = record
     return Estate(remembered=remembered, runs=tuple(found.values()))
 
@@ -70,26 +99,40 @@ def estate_of_handover(handover: Handover) -> Estate:
     return Estate(remembered=handover.remembered, runs=handover.runs)
 
 
+def _with_exit(folder: str, record: Record, exits: Mapping[int, int]) -> Record:
+    """What the keeper has seen of its end is recorded: soon it will forget that."""
+    if record.is_alive or not record.has_run or record.pid not in exits:
+        return record
+    file = RecordFile.of(folder, record)
+    file.update(status=exits[record.pid])
+    return file.record
+
+
 async def settle_estate(
     runs: str | None,
-    state: str | None,
     exits: Mapping[int, int],
+    remember: Callable[[Sequence[Record]], Remembered],
     *,
     adopts: bool,
-    say: Callable[[str], None],
+    resumes: bool,
 ) -> Estate:
     """What an earlier supervisor has left; what cannot be gone on with is ended first.
 
-    *runs* and *state* are its folders, *exits* what the keeper has seen. Raises `OxtrioError`
-    where something cannot be ended. Cancelling leaves the rest running, and recorded.
+    *runs* is its folder, *exits* what the keeper has seen; *remember* gives what there was beside
+    its records. Unless it *resumes* for a supervisor that died a moment ago, only what still runs
+    is gone on with. Raises `OxtrioError` where something cannot be ended. Cancelling leaves the
+    rest running, and recorded.
     """
     if runs is None:
         return Estate()
-    records = [record for _, record in records_in(runs) if record is not None]
-    remembered = Memory.load(state, say) if state is not None else None
+    known = [record for _, record in records_in(runs) if record is not None]
+    records = [_with_exit(runs, record, exits) for record in known]
     settle_marks(runs)
     # Without adoption, too, what was wanted is wanted still.
-    estate = estate_of(remembered, records if adopts else [], exits)
+    estate = estate_of(remember(records), records if adopts else [])
+    if not (estate.is_alive or resumes):
+        # Where nothing of it is left any more, whoever starts us says what is wanted.
+        estate = Estate()
     ended = await end_leftovers(runs, estate.run_ids)
     if ended.survivors:
         pids = ", ".join(map(str, ended.survivors))
@@ -164,15 +207,16 @@ def _life(
 ) -> Life:
     environ = remembered.environ(record.environment if record else each.environment)
     life = Life(cause="adopted" if record else "goes on after a crash", inherited=environ or {})
-    life.streak = Streak(each.failures, each.ends)
-    life.restarts = each.restarts
+    counts = record.counts if record is not None else None
+    life.restarts, failures, ends = counts or (each.restarts, each.failures, each.ends)
+    life.streak = Streak(failures, ends)
     life.adopted = record
     if record is not None:
         spec = remembered.spec(record.version)
         assert spec is not None, "it would not be in the estate"
         life.preparation = instance.prepare(life, _with_number(spec, instance))
     elif each.next_at is not None:
-        life.cause, life.delay = each.reason, max(0.0, each.next_at - time.time())
+        life.cause, life.delay = each.reason, max(0.0, each.next_at - boot_seconds())
     return life
 
 

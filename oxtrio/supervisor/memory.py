@@ -19,6 +19,7 @@ from typing import NoReturn
 
 import trio
 
+from oxtrio.process.record import Finished
 from oxtrio.supervisor.remembered import STATE, Remembered, bytes_of, load
 from oxtrio.system.threads import in_thread
 
@@ -37,13 +38,24 @@ class Memory:
 
     load = staticmethod(load)
 
-    def __init__(self, folder: str | None, snapshot: Callable[[], Remembered]) -> None:
+    def __init__(
+        self,
+        folder: str | None,
+        snapshot: Callable[[], Remembered],
+        finished: Finished | None = None,
+    ) -> None:
+        """*finished*: what need not be kept any more once it is remembered here."""
         self._path = os.path.join(folder, STATE) if folder else None
         self._snapshot = snapshot
+        self._finished = finished or Finished()
+        self._finished.is_remembered = self._path is not None
         self._dirty = trio.Event()
         self._number = 0
         self._last = b""
         self._trouble = ""
+        for number in range(2) if self._path else ():  # what a write that was cut short has left
+            with suppress(OSError):
+                os.unlink(f"{self._path}.new{number}")
 
     def changed(self) -> None:
         """Something is different: it will be written soon."""
@@ -75,12 +87,15 @@ class Memory:
             return
         self._dirty = trio.Event()
         self._number += 1
+        finished = self._finished.take()
         with trio.move_on_after(PATIENCE, shield=True) as patience:
             self._trouble = await in_thread(
                 self._write, self._snapshot(), self._path, self._number, abandon_on_cancel=True
             )
         if patience.cancelled_caught:
             self._trouble = f"cannot write {self._path}: the disk does not answer"
+        for each in finished:  # a full disk must not let them grow without bound
+            each.remove()
 
     def _write(self, remembered: Remembered, path: str, number: int) -> str:
         """In a thread: what went wrong, in a sentence."""

@@ -57,7 +57,9 @@ async def carry_out(carry: Mapping[Verb, Carry], errand: Errand) -> Report:
     return report
 
 
-_WISHES = frozenset({Verb.START, Verb.STOP, Verb.SCALE, Verb.DRAIN, Verb.RESUME})
+_WISHES = frozenset(
+    {Verb.START, Verb.STOP, Verb.RESTART, Verb.RELOAD, Verb.SCALE, Verb.DRAIN, Verb.RESUME}
+)
 """What changes what is wanted."""
 
 _NOT_WHILE_STOPPING = frozenset({Verb.START, Verb.RESTART, Verb.RELOAD, Verb.SCALE, Verb.UPGRADE})

@@ -59,7 +59,7 @@ class RememberedInstance:
     ends: int = 0
     """Of its streak (policy/restart.py)."""
     next_at: float | None = None
-    """Wall time of the next attempt, in backoff."""
+    """`boot_seconds` of the next attempt, in backoff."""
     past: PastRun | None = None
     """The last run that ended, and its last words."""
 
@@ -155,7 +155,10 @@ def bytes_of(remembered: Remembered) -> bytes:
 def remembered_of(raw: bytes) -> Remembered:
     """What the bytes of a file say. Raises `ValueError` where they make no sense."""
     try:
-        remembered = from_plain(Remembered, json.loads(raw), strict=False)
+        plain = json.loads(raw)
+        if isinstance(plain, dict) and "format" not in plain:
+            raise ValueError("it does not say of which format it is")
+        remembered = from_plain(Remembered, plain, strict=False)
     except (ProtocolError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if remembered.format > FORMAT:

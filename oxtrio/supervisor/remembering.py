@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from oxtrio.process.instance import Instance
+from oxtrio.process.record import boot_seconds
 from oxtrio.supervisor.remembered import Remembered, RememberedInstance, Scaled, Versions
 from oxtrio.system.proc import boot_id
 
@@ -32,7 +33,10 @@ def remember(supervisor: "Supervisor", versions: Versions) -> Remembered:
 
 
 def _instance(instance: Instance, versions: Versions) -> RememberedInstance:
-    life = instance.life
+    life = instance.life or instance.coming  # what is about to be adopted has not begun yet
+    restarts, next_at = instance.restarts, instance.next_at
+    if life is not None and life is not instance.life:
+        restarts, next_at = life.restarts, boot_seconds() + life.delay if life.delay else None
     spec = life.spec if life is not None and life.spec is not None else instance.spec
     streak = life.streak if life is not None else None
     return RememberedInstance(
@@ -44,9 +48,9 @@ def _instance(instance: Instance, versions: Versions) -> RememberedInstance:
         version=versions.spec(spec),
         environment=versions.environment(life.inherited) if life is not None else "",
         drained=instance.drained,
-        restarts=instance.restarts,
+        restarts=restarts,
         failures=streak.failures if streak is not None else instance.failures,
         ends=streak.ends if streak is not None else 0,
-        next_at=instance.next_at,
+        next_at=next_at,
         past=replace(instance.past, spec=None) if instance.past is not None else None,
     )

@@ -2,6 +2,8 @@
 
 import time
 
+import trio
+
 from oxtrio.model.exit import signal_name
 from oxtrio.model.spec import AppSpec, ReloadManner
 from oxtrio.model.state import ALIVE, State
@@ -10,6 +12,7 @@ from oxtrio.model.usage import Usage
 from oxtrio.policy.explain import short_reason
 from oxtrio.policy.quantities import counted
 from oxtrio.policy.versions import version_of
+from oxtrio.process.record import boot_seconds
 from oxtrio.process.standing import Standing
 from oxtrio.supervisor.journal import rfc3339
 from oxtrio.supervisor.reasons import facts_of
@@ -20,6 +23,7 @@ def snapshot(instance: Standing, config: str) -> InstanceStatus:
     run, live, spec = instance.run, instance.live_run, instance.spec
     usage = live.last_usage if live is not None else None
     started = instance.started_at if live is not None else None
+    uptime = trio.current_time() - live.spawned_at if live is not None else None
     return InstanceStatus(
         name=instance.name,
         app=spec.name,
@@ -27,10 +31,10 @@ def snapshot(instance: Standing, config: str) -> InstanceStatus:
         pid=instance.pid,
         status=instance.shown,
         health=_health(instance),
-        cpu_percent=_cpu_percent(usage, started),
+        cpu_percent=_cpu_percent(usage, uptime),
         memory_bytes=usage.memory if usage else None,
         restarts=instance.restarts,
-        uptime_secs=max(0.0, time.time() - started) if started is not None else None,
+        uptime_secs=uptime,
         started_at=rfc3339(started) if started is not None else None,
         exit=_last_exit(instance),
         reason=_reason(instance),
@@ -79,19 +83,19 @@ def _gap(instance: Standing) -> str:
     return serving.succession.gap
 
 
-def _cpu_percent(usage: Usage | None, started: float | None) -> float | None:
+def _cpu_percent(usage: Usage | None, uptime: float | None) -> float | None:
     """Of the last period; before there are two looks, over its life, as `ps` shows it."""
-    if usage is None or started is None:
+    if usage is None or uptime is None:
         return None
     if usage.cpu_percent is not None:
         return usage.cpu_percent
-    return round(100 * usage.cpu_seconds / max(time.time() - started, 0.1), 1)
+    return round(100 * usage.cpu_seconds / max(uptime, 0.1), 1)
 
 
 def _next_at(instance: Standing) -> str | None:
     if instance.state is not State.BACKOFF or instance.next_at is None:
         return None
-    return rfc3339(instance.next_at)
+    return rfc3339(time.time() + instance.next_at - boot_seconds())
 
 
 def _health(instance: Standing) -> str:

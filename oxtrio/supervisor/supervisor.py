@@ -193,9 +193,7 @@ class Supervisor:
         stale = (self.config.stale,) if self.config.stale else ()
         warnings = (*self.around.logs.warnings(), *self.memory_warnings(), *stale)
         manner = self.around.containment.manner
-        return replace(
-            self.identity, stopping=self.stopping, warnings=warnings, containment=manner
-        )
+        return replace(self.identity, stopping=self.stopping, warnings=warnings, containment=manner)
 
     async def why(self, name: str) -> Why:
         """Why the first instance that *name* means is in its state; the worst one first."""

@@ -16,7 +16,7 @@ import trio
 
 from oxtrio.model.exit import Exit
 from oxtrio.system.descriptors import FileLimit
-from oxtrio.system.pidfd import exit_status
+from oxtrio.system.pidfd import exit_status, wait_unseen
 from oxtrio.system.proc import stat_of
 from oxtrio.system.spawn import Launch
 
@@ -110,6 +110,8 @@ class Child:
         """
         if self._pidfd is not None:
             await trio.lowlevel.wait_readable(self._pidfd)
+        else:
+            await wait_unseen(self.pid, self.started)
         with trio.move_on_after(TELLING):
             await self.gone.wait()
         status = exit_status(self._pidfd) if self._pidfd is not None else None
@@ -128,6 +130,8 @@ class Children(Protocol):
     """All processes that we spawned, whatever the manner of reaping."""
 
     limit: FileLimit
+    ends: int
+    """How many times ends have been noted: as long as it is the same, nobody has ended."""
 
     def spawn(self, launch: Launch) -> Child:
         """Start a process, registered before anything else runs. Raises `SpawnFailed`."""

@@ -19,7 +19,9 @@ import trio
 from oxtrio.system.cgroup import Cgroup
 from oxtrio.system.children import Child, Children
 from oxtrio.system.delegation import NoGround
-from oxtrio.system.kinship import MARKER, Kin, Kinship, exists, lives
+from oxtrio.system.kinship import MARKER, Kin, Kinship, exists
+from oxtrio.system.left_behind import LOOK_AGAIN, LeftBehind
+from oxtrio.system.pidfd import wait_unseen
 from oxtrio.system.proc import ProcessStat, descendants_of, program_of, stat_of
 from oxtrio.system.quarters import Quarters
 from oxtrio.system.threads import in_thread
@@ -28,12 +30,6 @@ __all__ = ["MARKER", "Containment", "Kin", "send", "wait_gone"]
 
 SHELLS = frozenset({"sh", "dash", "bash", "ash", "zsh", "ksh", "busybox", "mksh", "fish"})
 
-LOOKS = 5
-"""Times that we look for what a run left behind, while processes end under our eyes."""
-
-LOOK_AGAIN = 0.02
-"""Seconds between two looks at one that is in doubt: a program is loaded without an event."""
-
 
 class Containment:
     """Finds and ends the processes of runs."""
@@ -41,6 +37,7 @@ class Containment:
     def __init__(self, children: Children, quarters: Quarters | NoGround | None = None) -> None:
         self._children = children
         self._kinship = Kinship()
+        self._left_behind = LeftBehind(children, self._kinship)
         self._quarters = quarters if isinstance(quarters, Quarters) else None
         self._why_none = quarters.why if isinstance(quarters, NoGround) else ""
         self._jobs, self._asked = trio.open_memory_channel[Callable[[], None]](math.inf)
@@ -98,7 +95,8 @@ class Containment:
     def members(self, kin: Kin) -> list[ProcessStat]:
         """Every live process of the run, the leader first. Some may be gone a moment later."""
         roots = [kin.leader.pid] if kin.leader.alive else []
-        roots += self._left_behind(kin)[0]
+        left = self._left_behind.now(kin)
+        roots += left + self._estranged(kin, left)
         pids = [*roots, *descendants_of(roots), *(kin.cgroup.pids() if kin.cgroup else ())]
         found = [stat_of(pid) for pid in dict.fromkeys(pids)]
         alive = [stat for stat in found if stat is not None and not stat.dead]
@@ -108,11 +106,14 @@ class Containment:
         return alive
 
     def is_empty(self, kin: Kin) -> bool:
-        """Whether it is sure that nothing of the run is left."""
+        """Whether it is sure that nothing of the run is left. Once it is, it is for ever."""
+        if kin.empty:
+            return True
         if kin.leader.alive or (kin.cgroup is not None and kin.cgroup.is_populated):
             return False
-        left, settled = self._left_behind(kin)
-        return settled and not left
+        left, sure = self._left_behind.of(kin)
+        kin.empty = sure and not left and not self._estranged(kin, left)
+        return kin.empty
 
     async def wait_empty(self, kin: Kin) -> None:
         """Return when nothing of the run is left. Cancelling changes nothing."""
@@ -144,7 +145,8 @@ class Containment:
 
         Their descendants are told by them, as workers are by their master.
         """
-        left, _ = self._left_behind(kin)
+        left, _ = self._left_behind.of(kin)
+        left = left + self._estranged(kin, left)
         for pid in left:
             stat = stat_of(pid)
             if stat is not None and stat.parent not in left:  # a guest sees descendants, too
@@ -170,33 +172,18 @@ class Containment:
 
     def _tell(self, kin: Kin, pid: int, number: int) -> None:
         stat = stat_of(pid)
-        if stat is None or (stat.pid, stat.started) in kin.told:
+        if stat is None and pid != kin.leader.pid:  # the leader is our child, seen or not
             return
-        kin.told.add((stat.pid, stat.started))
+        who = pid, stat.started if stat is not None else kin.leader.started
+        if who in kin.told:
+            return
+        kin.told.add(who)
         # A stopped process only acts on a signal when it is continued.
         for each in (number, signal.SIGCONT):
-            if pid == kin.leader.pid:
+            if pid == kin.leader.pid or stat is None:
                 kin.leader.signal(each)
             else:
                 send(stat, each)
-
-    def _left_behind(self, kin: Kin) -> tuple[list[int], bool]:
-        """What lost its leader, and whether that is sure.
-
-        A process that ends between the list and the look at it hands its children over to us
-        in that moment. So it is sure when nobody did that since the look before, and nobody
-        is in doubt.
-        """
-        gone_before: set[int] = set()
-        left: list[int] = []
-        for _ in range(LOOKS):
-            owners = self._kinship.owners(self._children.orphans())
-            left = [pid for pid, owner in owners.items() if owner is kin]
-            gone = {pid for pid, owner in owners.items() if owner is None and not lives(pid)}
-            if gone <= gone_before:
-                return left + self._estranged(kin, left), not self._kinship.is_in_doubt
-            gone_before = gone
-        return left, False
 
     def _estranged(self, kin: Kin, known: list[int]) -> list[int]:
         """Who lives in its cgroup, and whose parent neither does nor is ours: somebody else's."""
@@ -229,7 +216,8 @@ async def wait_gone(stat: ProcessStat) -> None:
     """Return when just this process has ended, also where it is no child of ours."""
     try:
         pidfd = os.pidfd_open(stat.pid)
-    except ProcessLookupError:
+    except OSError:
+        await wait_unseen(stat.pid, stat.started)
         return
     try:
         now = stat_of(stat.pid)
@@ -242,15 +230,22 @@ async def wait_gone(stat: ProcessStat) -> None:
 def send(stat: ProcessStat, number: int) -> bool:
     """Send a signal to just this process; False when it is gone. A recycled pid is never hit."""
     with contextlib.suppress(OSError):
-        try:
-            pidfd = os.pidfd_open(stat.pid)
-        except ProcessLookupError:
-            return False
+        pidfd = _pidfd_of(stat.pid)
         try:
             now = stat_of(stat.pid)
             if now is not None and now.started == stat.started:
-                signal.pidfd_send_signal(pidfd, number)
+                if pidfd is None:  # as sure as it can be without one
+                    os.kill(stat.pid, number)
+                else:
+                    signal.pidfd_send_signal(pidfd, number)
                 return True
         finally:
-            os.close(pidfd)
+            if pidfd is not None:
+                os.close(pidfd)
     return False
+
+
+def _pidfd_of(pid: int) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.pidfd_open(pid)
+    return None

@@ -31,7 +31,9 @@ MARKS = ("user.delegate", "trusted.delegate")
 
 AS_SERVICE = (
     "run it below a unit with Delegate=yes, e.g.: systemd-run --scope -p Delegate=yes oxtrio start"
+    " (a normal user: systemd-run --user …)"
 )
+AS_USER = "have root make a cgroup that this user may write to, and start oxtrio in it"
 AS_CONTAINER = "give the container a cgroup that it may write to, where that matters"
 
 
@@ -71,7 +73,8 @@ def _try(hierarchy: Hierarchy, folder: str) -> Ground | NoGround:
     try:
         return _trial(hierarchy, folder)
     except OSError as error:
-        hint = AS_CONTAINER if error.errno == errno.EROFS else AS_SERVICE
+        hint = AS_SERVICE if os.path.isdir(SYSTEMD) else AS_USER
+        hint = AS_CONTAINER if error.errno == errno.EROFS else hint
         return NoGround(f"{folder} cannot be written to: {error.strerror}", hint)
 
 
@@ -85,7 +88,7 @@ def _trial(hierarchy: Hierarchy, folder: str) -> Ground | NoGround:
             if file.read().strip() != "domain":
                 return NoGround(f"{folder} is for threads")
         if not os.access(f"{folder}/cgroup.procs", os.W_OK, effective_ids=True):
-            return NoGround(f"no process may be moved from {folder}", AS_SERVICE)
+            return NoGround(f"no process may be moved from {folder}", AS_USER)
     finally:
         with contextlib.suppress(OSError):
             os.rmdir(trial)

@@ -21,6 +21,7 @@ class Guest:
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.limit = FileLimit()
+        self.ends = 0
         self._nursery = nursery
         self._living: set[Child] = set()
         self._reaped = trio.lowlevel.ParkingLot()
@@ -57,6 +58,7 @@ class Guest:
         finally:
             os.close(pidfd)
             self._living.discard(child)
+            self.ends += 1
             self._reaped.unpark_all()
 
 

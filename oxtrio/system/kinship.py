@@ -5,7 +5,7 @@ cgroup; and last by the marker in its environment. Each finds some that all othe
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from oxtrio.system.birthmark import birthmark, birthmark_of
@@ -36,6 +36,17 @@ class Kin:
     """The one that it named as its main process, where that is not the leader."""
     told: set[Identity] = field(default_factory=set)
     """Those that have been sent the stop signal of this stop."""
+    empty: bool = False
+    """It was sure once that nothing of it is left, which then stays so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    """Processes that have lost their parent, by pid: each with its run, None where it has none."""
+
+    alive: dict[int, Kin | None]
+    gone: dict[int, Kin | None]
+    """Those that had ended before they could be looked at."""
 
 
 class Kinship:
@@ -65,22 +76,28 @@ class Kinship:
         """Whether somebody was looked at of whom more may be known in a moment."""
         return bool(self._doubtful)
 
-    def owners(self, pids: Iterable[int]) -> dict[int, Kin | None]:
-        """The runs of all that have lost their parent; None for one of no run, or that is gone."""
-        owners = {pid: self._owner(pid) for pid in pids}
-        gone = {pid for pid, owner in owners.items() if owner is None and not lives(pid)}
-        self._forget_all_but({*owners}, gone)
-        return owners
+    def over(self) -> frozenset[Kin]:
+        """The runs whose leader has ended."""
+        return frozenset(kin for kin in self._kin.values() if not kin.leader.alive)
 
-    def _owner(self, pid: int) -> Kin | None:
-        stat = stat_of(pid)
-        if stat is None or stat.dead:
-            return None
-        who = (pid, stat.started)
+    def sort(self, pids: Iterable[int]) -> Orphans:
+        """Whose they are that have lost their parent."""
+        orphans = Orphans({}, {})
+        for pid in pids:
+            stat = stat_of(pid)
+            if stat is None or stat.dead:
+                orphans.gone[pid] = self._of_session(stat) if stat is not None else None
+            else:
+                orphans.alive[pid] = self._owner(stat)
+        self._forget_all_but(orphans.alive)
+        return orphans
+
+    def _owner(self, stat: ProcessStat) -> Kin | None:
+        who = (stat.pid, stat.started)
         if who in self._owners:
             return self._owners[who]
         owner = self._attribute(stat)
-        environ = {} if owner is not None else environ_of(pid)
+        environ = {} if owner is not None else environ_of(stat.pid)
         owner = owner or self._marked(environ)
         now = time.monotonic()
         # One that is just ending, or just beginning a program, shows no environment either.
@@ -89,18 +106,20 @@ class Kinship:
             self._doubtful.pop(who, None)
         return owner
 
-    def _forget_all_but(self, here: set[int], gone: set[int]) -> None:
+    def _forget_all_but(self, here: Collection[int]) -> None:
         # As PID 1 we get orphans for years that belong to no run (`docker exec`).
         if len(self._owners) > 2 * len(here):
             self._owners = {who: kin for who, kin in self._owners.items() if who[0] in here}
-        for who in [who for who in self._doubtful if who[0] not in here - gone]:
+        for who in [who for who in self._doubtful if who[0] not in here]:
             del self._doubtful[who]
 
-    def _attribute(self, stat: ProcessStat) -> Kin | None:
+    def _of_session(self, stat: ProcessStat) -> Kin | None:
         # A pid stays taken while it names a session or group, so these cannot be recycled.
-        for leader in (stat.session, stat.group):
-            if leader in self._kin:
-                return self._kin[leader]
+        return self._kin.get(stat.session) or self._kin.get(stat.group)
+
+    def _attribute(self, stat: ProcessStat) -> Kin | None:
+        if (owner := self._of_session(stat)) is not None:
+            return owner
         who = (stat.pid, stat.started)
         for kin in self._kin.values():
             if who in kin.seen:
@@ -116,12 +135,6 @@ class Kinship:
     def _marked(self, environ: Mapping[bytes, bytes]) -> Kin | None:
         markers = environ.get(MARKER.encode(), b"").split(b":")
         return next((kin for kin in self._kin.values() if kin.run_id.encode() in markers), None)
-
-
-def lives(pid: int) -> bool:
-    """Whether there is such a process, and it is no zombie."""
-    stat = stat_of(pid)
-    return stat is not None and not stat.dead
 
 
 def exists(who: Identity) -> bool:

@@ -3,10 +3,16 @@
 import fcntl
 import struct
 
+import trio
+
+from oxtrio.system.proc import stat_of
+
 _EXIT = 1 << 3
 _SIZE = 64
 _ASK = (3 << 30) | (_SIZE << 16) | (0xFF << 8) | 11
 """PIDFD_GET_INFO, Linux 6.13; PIDFD_INFO_EXIT in it, Linux 6.15."""
+LOOK_EVERY = 0.1
+"""Seconds."""
 
 
 def exit_status(pidfd: int) -> int | None:
@@ -20,3 +26,15 @@ def exit_status(pidfd: int) -> int | None:
     (mask,) = struct.unpack_from("Q", answer, 0)
     (status,) = struct.unpack_from("i", answer, _SIZE - 4)
     return int(status) if mask & _EXIT else None
+
+
+async def wait_unseen(pid: int, started: int) -> None:
+    """Return when just this process has ended, where there is no pidfd that tells it.
+
+    In gVisor, behind a filter of system calls, or with no descriptor left. Cancelling does
+    nothing.
+    """
+    while (stat := stat_of(pid)) is not None and not stat.dead:  # noqa: ASYNC110 - no event tells
+        if stat.started != started:
+            return
+        await trio.sleep(LOOK_EVERY)

@@ -9,12 +9,15 @@ nobody with that mark is left there, so that none gets away. The supervisor itse
 
 import contextlib
 import os
+import time
 from collections.abc import Collection
 
 from oxtrio.system.birthmark import birthmark, birthmark_of
 from oxtrio.system.cgroup import Cgroup, cgroup_of
 from oxtrio.system.delegation import Ground, NoGround, find_ground
 
+OLD = 60.0
+"""Seconds after which one that is empty is not about to be filled."""
 ROUNDS = 1000
 """Looks at who is left behind, of 50 µs: against a run that forks faster than it can be moved."""
 
@@ -87,4 +90,14 @@ def open_quarters(project_id: str, *, wanted: bool = True) -> Quarters | NoGroun
         return ground
     quarters = Quarters(ground, project_id)
     quarters.tidy()
+    _tidy_others(ground)
     return quarters
+
+
+def _tidy_others(ground: Ground) -> None:
+    """The same for other projects, but for what one that lives may just be about to fill."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(ground.folder):
+            other = f"{ground.folder}/{name}"
+            if name.startswith("oxtrio-") and time.time() - os.stat(other).st_mtime > OLD:
+                Cgroup(other).remove()

@@ -15,7 +15,8 @@ UNUSED = frozenset(
 )
 """Would end the process by default, and mean nothing to a supervisor."""
 
-EARLY = frozenset({*STOP, RELOAD, UPGRADE, Signals.SIGCHLD, Signals.SIGUSR1})
+OURS = frozenset({*STOP, RELOAD, UPGRADE})
+EARLY = OURS | {Signals.SIGCHLD, Signals.SIGUSR1}
 
 
 def block_early() -> None:
@@ -29,6 +30,13 @@ def block_early() -> None:
 def unblock() -> None:
     """Let them come: the receivers are there. Before the first spawn, as the mask is inherited."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def ignore() -> None:
+    """It is over: what still comes must not change how. Also while Python takes itself down."""
+    for number in OURS | UNUSED:
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def has_terminal() -> bool:
@@ -51,7 +59,8 @@ def reset_dispositions() -> None:
         with contextlib.suppress(OSError, ValueError):
             if signal.getsignal(number) is signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
-    _survive(UNUSED)
+    # Those that mean something, too: they may come when nobody listens any more.
+    _survive(OURS | UNUSED)
     _survive(range(signal.SIGRTMIN, signal.SIGRTMAX + 1))
 
 

@@ -1,6 +1,7 @@
 """Containers without an engine: the namespaces, mounts and rights that an engine would set up."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -31,7 +32,8 @@ READ_ONLY = (
 )
 
 ROOT = "/mnt"
-PARTS = (sys.base_prefix, sys.prefix, str(PACKAGE.parent), "/lib", "/lib64", "/usr/lib")
+LIBRARIES = filter(os.path.exists, ("/lib", "/lib64", "/usr/lib"))
+PARTS = (sys.base_prefix, sys.prefix, str(PACKAGE.parent), *LIBRARIES)
 MINIMAL = "\n".join(
     (
         f"mount -t tmpfs none {ROOT} && mkdir {ROOT}/app {ROOT}/proc {ROOT}/dev",

@@ -143,6 +143,20 @@ def test_what_hides_is_found_by_the_supervisor_that_adopts_the_run(ox: Ox, start
 
 
 @WAYS
+def test_what_hides_is_found_after_an_upgrade(ox: Ox, started, way: str):
+    ox.environ["OXTRIO_CGROUPS"] = way
+    ox.up(f'[processes.a]\ncommand = "{VANISH} sleep 3600"\nstart_secs = 0\n')
+    [hidden] = one_more(ox, started)
+    pid = ox.pid("a")
+
+    ox.done("upgrade")
+    assert (ox.pid("a"), alive(hidden)) == (pid, True)
+    ox.done("stop", "a")
+
+    assert not alive(hidden)
+
+
+@WAYS
 def test_what_hides_is_ended_where_a_crash_ends_all(ox: Ox, started, way: str):
     ox.environ["OXTRIO_CGROUPS"] = way
     ox.write(

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ import psutil
 from tests.e2e.kit import Ox, is_keeper
 from tests.e2e.stack import lives
 
-LOOK_EVERY = 0.005
+LOOK_EVERY = 0.01
 TOLERANCE = 2
 """Descriptors: a client that has just gone, a file that is being written."""
 
@@ -36,7 +37,7 @@ class Case(Ox):
     def well(self) -> None:
         """From now on the supervisor is to have no more open than it has now."""
         supervisor = self.supervisor()
-        self._well = supervisor, self._up(), descriptors(supervisor)
+        self._well = supervisor, self._up(), settled_descriptors(supervisor)
 
     def check(self) -> None:
         super().check()
@@ -158,6 +159,15 @@ def descriptors(process: psutil.Process) -> int:
     """
     counts = Counter(opened(process))
     return sum(count - (name[0] == "/" and os.path.isfile(name)) for name, count in counts.items())
+
+
+def settled_descriptors(process: psutil.Process) -> int:
+    """The same, without those of clients that are just leaving."""
+    counts = []
+    for _ in range(4):
+        counts.append(descriptors(process))
+        time.sleep(LOOK_EVERY)
+    return min(counts)
 
 
 def cpu_ticks(pid: int) -> int:

@@ -8,23 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.kit import FIXTURES, NOBODY, PYTHON, Ox, needs_root
+from tests.e2e.kit import NOBODY, Ox, needs_root
 from tests.e2e.processes import DEADLINE
+from tests.faults.logged import NUMBERED, TALKING, TICKING, app, numbers
 from tests.faults.scarcity import disk, read_only
 
 pytestmark = pytest.mark.slow
-
-NUMBERED = f"{PYTHON} {FIXTURES}/numbered.py"
-TALKING = "i=0; while :; do echo $i xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; i=$((i+1)); sleep 0.005; done"
-TICKING = "i=0; while :; do echo $i; i=$((i+1)); sleep 0.02; done"
-
-
-def app(name: str, command: str, keys: str = "") -> str:
-    return f"[processes.{name}]\ncommand = '''{command}'''\nstart_secs = 0\n{keys}\n"
-
-
-def numbers(text: str) -> list[int]:
-    return [int(line.split()[0]) for line in text.splitlines()]
 
 
 def warnings(ox: Ox) -> str:
@@ -37,7 +26,11 @@ def test_l02_a_full_disk_delays_lines_and_loses_none(ox: Ox, manner: str):
     with disk(ox.folder / "d", 256) as small:
         small.fill(leave=40_000)
         ox.up(
-            app("a", f"{NUMBERED} 5000 80; echo done > done; exec sleep 3600", "log_file = 'd/a.log'")
+            app(
+                "a",
+                f"{NUMBERED} 5000 80; echo done > done; exec sleep 3600",
+                "log_file = 'd/a.log'",
+            )
             + f"[processes.a.logs]\nwhen_full = '{manner}'\n"
             + app("other", TICKING)
         )
@@ -60,7 +53,13 @@ def test_l02_a_full_disk_delays_lines_and_loses_none(ox: Ox, manner: str):
 def test_l02_what_is_too_much_to_wait_is_dropped_line_by_line_and_counted(ox: Ox):
     with disk(ox.folder / "d", 24 << 10) as small:
         small.fill(leave=40_000)
-        ox.up(app("a", f"{NUMBERED} 30000 800; echo done > done; exec sleep 3600", "log_file = 'd/a.log'"))
+        ox.up(
+            app(
+                "a",
+                f"{NUMBERED} 30000 800; echo done > done; exec sleep 3600",
+                "log_file = 'd/a.log'",
+            )
+        )
         ox.content("done")
         assert "lines dropped" in warnings(ox)
 
@@ -150,7 +149,9 @@ def test_l12_a_log_that_cannot_be_opened_is_told_and_stops_nobody(ox: Ox):
 def test_l12_a_read_only_log_folder_is_told_and_stops_nobody(ox: Ox):
     (ox.folder / "l").mkdir()
     with read_only(ox.folder / "l"):
-        ox.up(app("a", TICKING, "log_file = 'l/a.log'") + app("b", TICKING, "log_file = 'l/m/b.log'"))
+        ox.up(
+            app("a", TICKING, "log_file = 'l/a.log'") + app("b", TICKING, "log_file = 'l/m/b.log'")
+        )
         assert ox("status").stderr.count("read-only file system") == 2
     ox.supervisor().send_signal(signal.SIGHUP)
 
@@ -180,10 +181,7 @@ def test_l12_the_log_of_another_user_is_told_and_left_alone(ox: Ox):
 def test_l13_a_pipe_that_nobody_reads_holds_up_nobody_else(ox: Ox, reader: str):
     os.mkfifo(ox.folder / "pipe")
     asleep = os.open(ox.folder / "pipe", os.O_RDONLY | os.O_NONBLOCK) if reader == "asleep" else -1
-    ox.up(
-        app("a", f"exec {NUMBERED} 100000 80", "log_file = 'pipe'")
-        + app("other", TICKING)
-    )
+    ox.up(app("a", f"exec {NUMBERED} 100000 80", "log_file = 'pipe'") + app("other", TICKING))
     why = "its reader does not keep up" if reader == "asleep" else "nobody reads it"
     ox.eventually(lambda: f"cannot write {ox.folder}/pipe: {why}" in warnings(ox), "the warning")
     last = numbers(ox.done("logs", "other", "-n", "1"))

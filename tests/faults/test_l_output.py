@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.kit import FIXTURES, PYTHON, Ox, needs_root
 from tests.faults.invariants import cpu_ticks
+from tests.faults.logged import app
+from tests.faults.parts import parts
 from tests.faults.scarcity import read_only
 
 pytestmark = pytest.mark.slow
@@ -15,16 +17,6 @@ pytestmark = pytest.mark.slow
 ONE_SHOT = "restart_on_exit = false\n"
 MIB = 1 << 20
 BIGLINE = f"{PYTHON} {FIXTURES}/bigline.py"
-
-
-def app(name: str, command: str, keys: str = "") -> str:
-    return f"[processes.{name}]\ncommand = '''{command}'''\nstart_secs = 0\n{keys}\n"
-
-
-def parts(folder: Path, name: str) -> list[Path]:
-    """The log file *name* with its rotated parts, oldest first."""
-    rotated = [each for each in folder.glob(f"{name}.*") if each.suffix[1:].isdigit()]
-    return [*sorted(rotated, key=lambda each: -int(each.suffix[1:])), folder / name]
 
 
 def memory(process: psutil.Process) -> int:
@@ -73,8 +65,7 @@ def test_l01_nothing_of_an_endless_line_is_missing(ox: Ox):
 
 def test_l09_each_stream_keeps_its_order_and_so_do_both_where_they_are_one(ox: Ox):
     ox.write(
-        "import os\nfor number in range(2000):\n"
-        "    os.write(1 + number % 2, b'%d\\n' % number)\n",
+        "import os\nfor number in range(2000):\n    os.write(1 + number % 2, b'%d\\n' % number)\n",
         "both.py",
     )
     ox.write(
@@ -89,7 +80,9 @@ def test_l09_each_stream_keeps_its_order_and_so_do_both_where_they_are_one(ox: O
         return [int(line) for line in text.split()]
 
     even, odd = list(range(0, 2000, 2)), list(range(1, 2000, 2))
-    found = [json.loads(line) for line in ox.done("logs", "two", "-n", "all", "--json").splitlines()]
+    found = [
+        json.loads(line) for line in ox.done("logs", "two", "-n", "all", "--json").splitlines()
+    ]
     for stream, expected in (("stdout", even), ("stderr", odd)):
         assert [int(each["line"]) for each in found if each["stream"] == stream] == expected
     assert [each["at"] for each in found] == sorted(each["at"] for each in found)

@@ -5,21 +5,21 @@ import os
 import pty
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.kit import Ox
-from tests.e2e.processes import eventually
 from tests.e2e.stack import BIN
 
 pytestmark = pytest.mark.slow
 
 ONE_SHOT = "restart_on_exit = false\nstart_secs = 0\n"
-GARBAGE = b"\x88\xff\xfe\x00\x00\xc0\xaf\xed\xa0\x80 mid\rdle\n" + bytes(range(256)) + b"\nSENTINEL\n"
+GARBAGE = (
+    b"\x88\xff\xfe\x00\x00\xc0\xaf\xed\xa0\x80 mid\rdle\n" + bytes(range(256)) + b"\nSENTINEL\n"
+)
 ATTACK = (
-    b"\x1b]0;title\x07\x1b[2J\x1b[1A\x1b]8;;http://evil/\x07click\x1b]8;;\x07 \xc2\x9b31m \x1bP$q\"p"
+    b'\x1b]0;title\x07\x1b[2J\x1b[1A\x1b]8;;http://evil/\x07click\x1b]8;;\x07 \xc2\x9b31m \x1bP$q"p'
     b"\x1b\\ \xe2\x80\xaetxt\nreal\rb | with a return\n\xe2\x80\xa8b | with a separator\n"
     b"\xc2\x85b | with the next line of C1\n\x0bb | with a tab\n\x1b[?1049h\x1bc\x1b[Eb | below\n"
 )
@@ -61,7 +61,11 @@ def test_l05_what_is_no_text_is_kept_as_it_is_and_read_in_every_manner(ox: Ox):
     ox.eventually(lambda: path.read_bytes() == GARBAGE, "the bytes of the app")
 
     raw = subprocess.run(
-        [BIN / "oxtrio", "logs", "a"], cwd=ox.folder, env=ox.environ, capture_output=True, check=True
+        [BIN / "oxtrio", "logs", "a"],
+        cwd=ox.folder,
+        env=ox.environ,
+        capture_output=True,
+        check=True,
     )
     assert raw.stdout == GARBAGE
     lines = [json.loads(each)["line"] for each in ox.done("logs", "a", "--json").splitlines()]
@@ -77,7 +81,10 @@ def test_l06_l07_a_terminal_shows_no_control_sequence_and_no_forged_name(ox: Ox)
     ox.write(says(ox, "a", ATTACK) + says(ox, "b", b"I am b\n"))
     ox.done("start")
 
-    shown = [on_a_terminal(ox, "logs"), on_a_terminal(ox, "logs", "-f", until=(b"I am b", b"below"))]
+    shown = [
+        on_a_terminal(ox, "logs"),
+        on_a_terminal(ox, "logs", "-f", until=(b"I am b", b"below")),
+    ]
     ox.done("stop")
     shown.append(on_a_terminal(ox, "run"))
 

@@ -2,7 +2,6 @@
 
 import os
 import random
-import re
 import signal
 import time
 from contextlib import suppress
@@ -12,21 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.kit import FIXTURES, PYTHON, Ox
+from tests.e2e.kit import PYTHON, Ox
+from tests.faults.logged import NUMBERED, TICKING, app, numbers
 from tests.faults.parts import parts
 
 pytestmark = pytest.mark.slow
-
-NUMBERED = f"{PYTHON} {FIXTURES}/numbered.py"
-TICKING = "i=0; while :; do echo $i; i=$((i+1)); sleep 0.01; done"
-
-
-def app(name: str, command: str, keys: str = "") -> str:
-    return f"[processes.{name}]\ncommand = '''{command}'''\nstart_secs = 0\n{keys}\n"
-
-
-def numbers(text: str) -> list[int]:
-    return [int(line.split()[0]) for line in text.splitlines()]
 
 
 def test_l04_a_log_that_somebody_moves_away_is_begun_anew_without_being_told(ox: Ox):
@@ -160,7 +149,9 @@ def test_l14_a_hard_link_to_a_log_file_is_told_and_harms_nothing(ox: Ox):
         )
     )
 
-    assert "log file 'b.log' is that of a by another name" in ox("validate").stderr.replace(f"{ox.folder}/", "")
+    assert "log file 'b.log' is that of a by another name" in ox("validate").stderr.replace(
+        f"{ox.folder}/", ""
+    )
     ox.done("start")
 
     files = {each.stat().st_ino: each for name in "ab" for each in parts(ox.folder, f"{name}.log")}

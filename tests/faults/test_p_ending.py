@@ -43,17 +43,17 @@ def test_p06_an_app_that_has_closed_its_output_runs_on_and_costs_nothing(ox: Ox)
     ox.done("stop", "a")
 
 
-def test_p16_a_crash_loop_of_300_restarts_leaks_nothing_and_holds_up_nobody(ox: Ox):
+def test_p16_a_crash_loop_of_200_restarts_leaks_nothing_and_holds_up_nobody(ox: Ox):
     loop = "instances = 20\nrestart_delay_ms = 0\nrestart_delay_max_ms = 100\nmax_restarts = 0\n"
     ox.up(f'[processes.a]\ncommand = ["/bin/false"]\n{loop}', "canary")
     supervisor = ox.supervisor()
     before = descriptors(supervisor)
     ox("start", "a", "--no-wait")
-    ox.eventually(lambda: _restarts(ox) >= 100, "the first restarts")
+    ox.eventually(lambda: _restarts(ox) >= 60, "the first restarts")
     memory = supervisor.memory_info().rss
 
     took = []
-    while _restarts(ox) < 300:
+    while _restarts(ox) < 200:
         began = time.monotonic()
         assert ox.ask("/v1/status")
         took.append(time.monotonic() - began)

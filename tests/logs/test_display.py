@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import trio
@@ -102,3 +103,32 @@ async def test_when_nobody_reads_any_more_the_apps_go_on() -> None:
         assert display.has_room
         nursery.cancel_scope.cancel()
     os.close(writing)
+
+
+@pytest.mark.parametrize("target", ["pipe", "file"])
+async def test_without_a_thread_all_is_written_and_nobody_else_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    path = tmp_path / target
+    if target == "pipe":
+        os.mkfifo(path)
+        reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    writing = os.open(path, os.O_WRONLY | os.O_CREAT)
+    monkeypatch.setattr(trio.to_thread, "run_sync", refuse)
+    display, got = Display(Manner(prefix=False), {}, writing), b""
+    async with trio.open_nursery() as nursery:
+        await nursery.start(display.serve)
+        display.put(chunk(b"y" * 300_000 + b"\n"))
+        with trio.fail_after(20):
+            while target == "pipe" and len(got) < 300_001:
+                await trio.lowlevel.wait_readable(reading)
+                got += os.read(reading, 1 << 20)
+            await display.wait_room()
+        nursery.cancel_scope.cancel()
+    os.close(writing)
+    if target == "pipe":
+        os.close(reading)
+    assert (got or path.read_bytes()) == b"y" * 300_000 + b"\n"

@@ -345,6 +345,15 @@ def test_a_run_that_never_became_ready_names_the_last_answer_once():
     assert "curl -i http://127.0.0.1:8000/health" in why.hints
 
 
+def test_the_password_of_an_endpoint_is_for_its_server_alone():
+    endpoint = "http://shop:s3c:r@t@127.0.0.1:8000/a@b"
+    spec = replace(SPEC, health=HealthSpec(endpoint=endpoint))
+
+    why = explain(replace(GIVEN_UP, spec=spec, ended_because="health check failed: timed out"))
+
+    assert "curl -i http://shop:…@127.0.0.1:8000/a@b" in why.hints
+
+
 def test_a_health_command_is_named():
     spec = replace(SPEC, health=HealthSpec(command=("redis-cli", "ping")))
 

@@ -55,6 +55,7 @@ class FakeChild:
     pid: int = field(default_factory=lambda: next(NOBODY))
     started: int = 1
     exit: Exit | None = None
+    status: int | None = None
     paused: bool = False
     on_pause: Callable[[bool], None] | None = None
     gone: trio.Event = field(default_factory=trio.Event)
@@ -140,6 +141,12 @@ class FakeContainment:
 
     def admit(self, run_id: str, leader: FakeChild) -> Kin:
         return Kin(run_id, leader)  # type: ignore[arg-type]
+
+    def house(self, kin: Kin) -> None:
+        pass
+
+    def find_house(self, kin: Kin) -> None:
+        pass
 
     def dismiss(self, kin: Kin) -> None:
         pass

@@ -354,6 +354,23 @@ async def test_what_dead_supervisors_left_is_removed_where_nobody_lives_in_it(qu
         assert not is_there(quarters.folder)
 
 
+async def test_what_other_projects_left_is_removed_once_it_is_old(quarters: Quarters):
+    other = Cgroup(f"{quarters.folder}-other/dead")
+    os.makedirs(other.folder)
+    open_quarters("somebody-elses")
+    assert is_there(other.folder)
+
+    async with runs(quarters) as here:
+        kin, cgroup = await here.housed("sleep", "60")
+        for each in (os.path.dirname(other.folder), quarters.folder):
+            os.utime(each, (0, 0))
+        open_quarters("somebody-elses")
+
+        assert not is_there(other.folder)
+        assert cgroup.pids() == [kin.leader.pid]
+        await here.stop(kin)
+
+
 async def test_where_a_run_cannot_be_moved_descent_is_in_force(
     quarters: Quarters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -158,6 +158,7 @@ def test_the_delay_doubles_from_the_second_failure_in_a_row_to_half_a_minute():
     assert delays[:5] == [0, 0.1, 0.2, 0.4, 0.8]
     assert all(one <= other for one, other in itertools.pairwise(delays))
     assert delays[-1] == keeper.delay(1_000_000) == 30
+    assert keeper.delay(keeper.FEW + 1) < 0.5, "its start takes as long again"
 
 
 def test_it_says_who_it_is_and_is_the_parent(kept: Make):
@@ -395,6 +396,30 @@ def test_a_start_that_is_waited_for_can_be_hurried(kept: Make, number: int):
     third = here.next().be_ready()
     wanted = ["SIGTERM"] if number == signal.SIGTERM else []
     eventually(lambda: third.ask("noted") == wanted)
+
+
+def test_after_one_that_was_ready_the_next_is_never_waited_for_long(kept: Make):
+    here = kept("keeper.FEW = 1; keeper.FIRST = 0.01; keeper.LONGEST = 7200")
+    for _ in range(15):
+        here.next().be_ready().kill()
+    here.next().be_ready()
+
+    said = [line.rsplit(" ", 2)[-2:] for line in here.log.read_text().splitlines()]
+    assert said == [["again", "now"], *[["0.01", "s"]] * 14]
+
+
+def test_ends_before_one_was_ready_are_waited_for_longer_and_longer(kept: Make):
+    here = kept("keeper.FEW = 1; keeper.FIRST = 0.01")
+    for _ in range(4):
+        here.next().be_ready().kill()
+    for _ in range(3):
+        here.next().kill()
+    here.next().be_ready().kill()
+
+    here.next()
+
+    waits = [line.split()[-2] for line in here.log.read_text().splitlines()]
+    assert waits == ["again", "0.01", "0.01", "0.01", "0.02", "0.04", "0.08", "0.01"]
 
 
 def test_a_supervisor_that_was_stable_is_started_at_once(kept: Make):
