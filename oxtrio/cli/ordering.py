@@ -8,7 +8,8 @@ import typer
 
 from oxtrio.cli import progress, report
 from oxtrio.cli.target import Target
-from oxtrio.model.order import Order, Report
+from oxtrio.errors import ProtocolError
+from oxtrio.model.order import Order, Report, Verb
 
 if TYPE_CHECKING:
     from oxtrio.control.client import Client
@@ -19,8 +20,16 @@ def obey(target: Target, order: Order) -> None:
 
     Ends the command with exit code 1 or 124 where it was not done.
     """
-    with target.client() as client:
-        shown(target, order, carried_out(client, order))
+    while True:
+        with target.client() as client:
+            try:
+                report = carried_out(client, order)
+                break
+            except ProtocolError:
+                # Who only waits can ask the next supervisor: after a crash, or an upgrade.
+                if order.verb is not Verb.WAIT or not target.comes_back():
+                    raise
+    shown(target, order, report)
 
 
 def carried_out(client: Client, order: Order) -> Report:

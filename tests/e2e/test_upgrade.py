@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 import oxtrio
@@ -242,6 +243,24 @@ def test_who_follows_goes_on_without_a_gap_after_a_crash_too(ox: Ox):
     numbers = [json.loads(line)["seq"] for line in events.out.splitlines()]
     assert numbers == list(range(1, len(numbers) + 1))
     assert logs.err == ""
+
+
+def test_who_waits_waits_on(ox: Ox):
+    ox.up(
+        "[processes.once]\nrestart_on_exit = false\n"
+        "command = 'until test -e go; do sleep 0.05; done'\n",
+        "--no-wait",
+    )
+    ox.becomes("once", "starting", "running")
+    waiting = ox.foreground("wait", "once", "--for", "exited")
+    client = psutil.Process(waiting.process.pid)
+    ox.eventually(lambda: client.net_connections("unix"), "it to have asked")
+
+    ox.done("upgrade")
+    (ox.folder / "go").touch()
+
+    assert waiting.ends() == 0
+    assert waiting.err == ""
 
 
 def test_signal_usr2_does_it_too(ox: Ox):
