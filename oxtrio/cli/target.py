@@ -164,6 +164,7 @@ def _is_on_its_way(where: Folders, waited: float) -> bool:
 def _in_other_words(error: NotRunning, where: Folders) -> NotRunning:
     """Somebody holds a lock, and nobody listens: the socket was removed, or is not there yet."""
     from oxtrio.project.folders import running
+    from oxtrio.project.lock import holder
 
     if not where.is_served:
         return (
@@ -174,7 +175,8 @@ def _in_other_words(error: NotRunning, where: Folders) -> NotRunning:
             if where.is_kept
             else error
         )
-    pid = next((each.pid for each in running(environ) if each.id == where.id), 0)
+    described = (each.pid for each in running(environ) if each.id == where.id)
+    pid = next(described, 0) or holder(where.state or where.runtime or "")
     return DaemonUnreachable(
         f"the supervisor (pid {pid}) runs, but nobody listens at {where.socket}",
         f"where it is not just starting: kill {pid} (stops it and its apps), then oxtrio start",

@@ -51,6 +51,8 @@ class Life:
     """How its runs are launched; made at its beginning, unless it is a newcomer's."""
     adopted: "Record | None" = field(default=None, repr=False)
     """Its first run is one that an earlier supervisor has begun."""
+    launched: "AppSpec | None" = field(default=None, repr=False)
+    """What that run was launched with, to be remembered: the instances may be more by now."""
     restarts: int = 0
     """How many there had been before it, which count on."""
     beside: bool = False

@@ -214,6 +214,7 @@ class Living:
             await run.wait_empty()
             if self._in_front:
                 self._standing.happened(Happening.RETRY, why)
+        await run.wait_empty()  # nobody may be seen any more, and that not be sure yet
 
     async def _wait_backoff(self, delay: float) -> None:
         standing = self._standing

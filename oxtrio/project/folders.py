@@ -67,7 +67,7 @@ class Folders:
     def is_served(self) -> bool:
         """Whether a supervisor is there."""
         if self.lock is not None:
-            return is_held(self.lock)
+            return is_held(self.lock, self.state)
         return self.socket in _abstract_listeners()
 
     @property

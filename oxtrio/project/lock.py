@@ -4,6 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from oxtrio.errors import AlreadyRunning
 
@@ -18,12 +19,18 @@ LOOKERS = 0.5
 class Lock:
     """The lock of a project, for the life of a supervisor. It ends with the process."""
 
-    def __init__(self, path: str) -> None:
-        """Take the lock. Raises `AlreadyRunning` where somebody else has it."""
+    def __init__(self, path: str, state: str | None = None) -> None:
+        """Take the lock. Raises `AlreadyRunning` where somebody else has it.
+
+        *state* is a folder that is still there when somebody has wiped the one of *path*.
+        """
         # The folder is locked too: whoever deletes the file cannot make room for a second one.
         self._held = [take(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)]
         try:
             self._held.append(take(path))
+            if state is not None:
+                with suppress(OSError):  # a network file system may not know locks of folders
+                    self._held.append(_take_folder(state))
         except BaseException:
             self.release()
             raise
@@ -67,11 +74,52 @@ def take(path: str, flags: int = os.O_RDWR | os.O_CREAT) -> int:
         time.sleep(LOOK_EVERY)
 
 
-def is_held(path: str) -> bool:
+def _take_folder(path: str) -> int:
+    """The same of a folder. Raises `OSError` where it cannot be locked by anybody."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pass  # it is taken, or looked at: just that has to be found out
+    except OSError:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return take(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def holder(path: str) -> int:
+    """Who has the lock of this file or folder, by pid; 0 where that cannot be told."""
+    with suppress(OSError, ValueError):
+        inode = str(os.stat(path).st_ino)
+        with open("/proc/locks") as file:
+            for line in file:
+                words = line.split()
+                if words[1:4:2] == ["FLOCK", "WRITE"] and words[5].rpartition(":")[2] == inode:
+                    return int(words[4])
+    return 0
+
+
+def is_held(path: str, state: str | None = None) -> bool:
     """Whether a supervisor serves the project of this lock."""
+    if state is not None and _is_blocked(state):
+        return True
     if os.path.exists(path):
         return is_taken(path)
     return is_taken(os.path.dirname(path))  # somebody may have deleted the file
+
+
+def _is_blocked(path: str) -> bool:
+    """Whether somebody has the lock of this folder; not where locks are unknown there."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+    return False
 
 
 def is_taken(path: str) -> bool:

@@ -63,7 +63,7 @@ def serve(
         held = handed.named("lock/")
         lock = Lock.handed([held[number] for number in sorted(held)]) if held else None
     else:
-        lock = Lock(where.lock) if where.lock else None
+        lock = Lock(where.lock, where.state) if where.lock else None
     if lock is None and handed is None and where.is_served:
         raise AlreadyRunning("a supervisor already serves this project", "oxtrio status shows it")
     if config.supervisor.umask is not None:

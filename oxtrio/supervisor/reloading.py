@@ -25,7 +25,9 @@ async def reload(errand: Errand) -> Report:
     supervisor, order = errand.supervisor, errand.order
     taken = await take_config(supervisor)
     supervisor.around.logs.reopen()
-    chosen = select(supervisor.apps, order.names)
+    # What the oxfile has no more is only touched by its name.
+    named = select(supervisor.apps, order.names)
+    chosen = [each for each in named if order.names or supervisor.config.app(each.spec.name)]
     rolls = _rolls(errand, taken, chosen)
     notes = [*about_others(taken.notes, chosen), *_about_stopped(chosen)]
     if order.if_changed and not rolls:

@@ -38,6 +38,8 @@ def _instance(instance: Instance, versions: Versions) -> RememberedInstance:
     if life is not None and life is not instance.life:
         restarts, next_at = life.restarts, boot_seconds() + life.delay if life.delay else None
     spec = life.spec if life is not None and life.spec is not None else instance.spec
+    if life is not None and life.launched is not None:
+        versions.spec(life.launched)  # its record speaks of it
     streak = life.streak if life is not None else None
     return RememberedInstance(
         app=instance.spec.name,

@@ -45,6 +45,8 @@ class KeeperLink:
         self.pid: int | None = peer_of(sock).pid
         self.exits: dict[int, int] = {}
         self._left: dict[str, int] = {}
+        self._carried = Carrier()
+        """The same once more: a program that takes our place when the keeper is gone needs it."""
         self._unsaid: dict[str, tuple[str, int | None]] = {}
         """What there was no room for, by what it is about: the words, and a descriptor."""
         self._more = trio.Event()
@@ -67,15 +69,20 @@ class KeeperLink:
             self._socket.setblocking(False)
 
     def keep(self, name: str, descriptor: int) -> None:
+        self._carried.keep(name, descriptor)
         self._say(name, f"keep {name}", descriptor)
 
     def drop(self, name: str) -> None:
+        self._carried.drop(name)
         if name in self._left:
             os.close(self._left.pop(name))
         self._say(name, f"drop {name}")
 
     def take(self, name: str) -> int | None:
-        return self._left.pop(name, None)
+        descriptor = self._left.pop(name, None)
+        if descriptor is not None:
+            self._carried.keep(name, descriptor)
+        return descriptor
 
     def left(self) -> tuple[str, ...]:
         return tuple(self._left)
@@ -108,7 +115,10 @@ class KeeperLink:
         self._socket.setblocking(False)
         if self._unsaid:
             raise OxtrioError(f"the keeper (pid {self.pid}) does not answer")
-        return {HANDED: self._socket.fileno()} if self.pid is not None else {}
+        if self.pid is not None:
+            return {HANDED: self._socket.fileno()}
+        left = {f"{KEPT}{name}": each for name, each in self._left.items()}
+        return {**left, **self._carried.hand_on()}
 
     def bye(self) -> None:
         self._socket.settimeout(FAREWELL)

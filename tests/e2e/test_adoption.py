@@ -211,3 +211,15 @@ def test_where_nothing_is_left_everything_begins_anew(ox: Ox):
 
     assert ox.rows()["a"]["status"] == "running"
     assert (ox.folder / "done").read_text() == "done\ndone\n"
+
+
+def test_who_was_started_before_the_app_was_scaled_is_adopted_again_and_again(ox: Ox):
+    ox.up('[processes.a]\ncommand = "sleep 3600"\nstart_secs = 0\ninstances = 2\n')
+    ox.done("scale", "a=3")
+    before = {name: ox.pid(name) for name in ("a:0", "a:1", "a:2")}
+
+    for _ in range(2):
+        killed(ox)
+        ox.done("upgrade")
+
+    assert {name: ox.pid(name) for name in before} == before

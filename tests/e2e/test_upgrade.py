@@ -424,3 +424,27 @@ def test_as_pid_1_it_stays_pid_1(ox: Ox, manner: Manner):
     container.running.says("\n1999\n")
     assert container.running.out.split() == [str(number) for number in range(2000)]
     assert container.stop() == 0
+
+
+def test_when_the_keeper_is_dead_everything_is_handed_on_all_the_same(ox: Ox):
+    api = Api(ox)
+    ox.up(
+        api.oxfile("instances = 2")
+        + "[processes.n]\nrestart_on_exit = false\nstart_secs = 0\n"
+        + "command = 'until test -e go; do sleep 0.05; done; echo bye; exit 7'\n"
+    )
+    ox.keeper().send_signal(signal.SIGKILL)
+    (ox.folder / "go").touch()
+    with start(api.load()) as load:
+        load.wait_answers(20)
+        for _ in range(2):
+            ox.done("upgrade")
+        os.kill(ox.pid("api:0"), signal.SIGKILL)
+        ox.eventually(lambda: ox.rows()["api:0"]["restarts"] == 1, "a restart")
+        ox.becomes("api:0", "running")
+        load.wait_answers(20)
+        record = load.stop()
+
+    assert "refused" not in record.whole.failed, record.first
+    assert ox.becomes("n", "crashed", "exited", "backoff")["exit"]["code"] == 7
+    assert (ox.state / "logs" / "n.log").read_text() == "bye\n"

@@ -195,7 +195,7 @@ def _by_instance(found: dict[int, dict[str, str]]) -> dict[Who, dict[str, list[i
 
 def _is_leader(pid: int) -> bool:
     """Whether it leads a session; the shell that a health check begins with does not count."""
-    with suppress(OSError):
+    with suppress(OSError, psutil.NoSuchProcess):
         return os.getsid(pid) == pid and lives(psutil.Process(pid))
     return False
 

@@ -132,7 +132,13 @@ class Killer:
         return None
 
     def _is_followed(self) -> bool:
-        with suppress(Exception): __import__("shutil").copytree(self.ox.state, f"/tmp/kk/state{os.getpid()}", dirs_exist_ok=True, ignore=lambda *_: ["logs"])
+        with suppress(Exception):
+            __import__("shutil").copytree(
+                self.ox.state,
+                f"/tmp/kk/state{os.getpid()}",
+                dirs_exist_ok=True,
+                ignore=lambda *_: ["logs"],
+            )
         self._hurry()
         with suppress(OSError, HTTPException, ValueError):
             return self.ox.supervisor() != self.last

@@ -157,6 +157,20 @@ async def test_an_app_that_vanished_runs_on_until_it_is_stopped_and_is_then_forg
         assert list(here.supervisor.apps) == ["a"]
 
 
+async def test_an_app_that_vanished_is_only_reloaded_by_its_name(tmp_path: Path) -> None:
+    async with engine(tmp_path, an_app("a", SLEEP), an_app("b", SLEEP)) as here:
+        await here.start()
+        a, b = here.pid("a"), here.pid("b")
+        here.take(an_app("a", SLEEP))
+
+        report = await here.order(Verb.RELOAD)
+
+        assert report.notes == ("no longer in the oxfile: oxtrio stop b",)
+        assert (here.pid("a") == a, here.pid("b") == b) == (False, True)
+        await here.order(Verb.RELOAD, "b")
+        assert here.pid("b") != b
+
+
 async def test_an_app_that_vanished_and_returned_is_one_app(tmp_path: Path) -> None:
     async with engine(tmp_path, an_app("a", SLEEP), an_app("b", SLEEP)) as here:
         await here.start()

@@ -328,3 +328,25 @@ async def test_the_end_of_the_keeper_is_the_end_of_waiting_for_it(
             await trio.testing.wait_all_tasks_blocked()
 
             keeper.end.close()
+
+
+def test_what_a_dead_keeper_had_goes_to_the_program_that_takes_our_place(
+    keeper: Scripted, link: KeeperLink, pipe: int
+):
+    keeper.have("left", "its content")
+    keeper.have("taken", "its content")
+    keeper.say("done")
+    link.greet()
+    taken = link.take("taken")
+    link.keep("ours", pipe)
+    link.keep("dropped", pipe)
+    link.drop("dropped")
+    keeper.end.close()
+    link.ready()
+
+    handed = link.hand_on()
+
+    assert set(handed) == {"keep/left", "keep/taken", "keep/ours"}
+    assert (handed["keep/taken"], handed["keep/ours"]) == (taken, pipe)
+    assert taken is not None
+    os.close(taken)
