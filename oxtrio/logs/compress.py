@@ -3,6 +3,7 @@
 import gzip
 import os
 import shutil
+import stat
 from contextlib import suppress
 
 import trio
@@ -61,9 +62,9 @@ def _oldest_plain(path: str, failed: set[int]) -> tuple[str, int] | None:
 
 def _pack(name: str, inode: int, temporary: str) -> bool:
     try:
-        with open(name, "rb") as plain:
+        with open(name, "rb", opener=_own) as plain:
             found = os.fstat(plain.fileno())
-            if found.st_ino != inode:
+            if found.st_ino != inode or not stat.S_ISREG(found.st_mode):
                 return False  # moved on since; the next round finds it
             with open(temporary, "xb", opener=_private) as file:
                 with gzip.GzipFile("", "wb", _LEVEL, file, found.st_mtime) as packed:
@@ -79,6 +80,11 @@ def _pack(name: str, inode: int, temporary: str) -> bool:
             os.unlink(temporary)
         raise
     return True
+
+
+def _own(path: str, flags: int) -> int:
+    # Whoever may write in the folder could put a link or a pipe there.
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _private(path: str, flags: int) -> int:

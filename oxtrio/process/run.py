@@ -86,9 +86,8 @@ class Run:
         self._cut_short = trio.CancelScope()
         self._patience: trio.CancelScope | None = None
         self._hurried = False
-        self._is_decided = False
-        """It has ended without being told to: what follows from that must not be forgotten."""
         self.child.on_pause = self._on_pause
+        self.child.on_end = lambda status: self.record.update(status=status)
 
     # What monitors see and say (monitors/target.py).
 
@@ -248,7 +247,7 @@ class Run:
         self._around.containment.dismiss(self.kin)
         self.child.close()
         self.main.close()
-        if self._is_decided:
+        if self.fault or not self.being_stopped:  # what follows from that must not be forgotten
             self._around.finished.add(self.record)
         else:
             self.record.remove()
@@ -259,7 +258,6 @@ class Run:
             await self.main.wait_gone()
         if self.alive:
             await self.stop(self.fault)
-        self._is_decided = True
         self.record.update(status=self.main.status)
         self.ended.set()
         return self.as_ended()

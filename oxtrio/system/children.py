@@ -38,6 +38,8 @@ class Child:
         self.gone = trio.Event()
         self.paused = False
         self.on_pause: Callable[[bool], None] | None = None
+        self.on_end: Callable[[int], None] | None = None
+        """Told the wait status before it is reaped: whoever dies meanwhile leaves it to others."""
         self._sent: set[int] = set()
         self._pidfd: int | None = None
         if started is None or (stat is not None and stat.started == started):

@@ -152,7 +152,7 @@ class Owner:
         flags = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
         while True:
             try:
-                pid, status = os.waitpid(-1, flags)
+                pid, status = os.waitpid(self._seen_ended() or -1, flags)
             except ChildProcessError:
                 break
             if pid == 0:
@@ -160,6 +160,18 @@ class Owner:
             self._inherited.discard(pid)
             self._note(pid, status)
         self._tell_end()
+
+    def _seen_ended(self) -> int | None:
+        """A child that has ended, and whose owner has been told; None: there is none."""
+        seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if seen is None:
+            return None
+        child = self._children.get(seen.si_pid)
+        if child is not None and child.on_end is not None:
+            core = 0x80 if seen.si_code == os.CLD_DUMPED else 0
+            by_itself = seen.si_code == os.CLD_EXITED
+            child.on_end(seen.si_status << 8 if by_itself else seen.si_status | core)
+        return seen.si_pid
 
     def _tell_end(self) -> None:
         self.ends += 1
