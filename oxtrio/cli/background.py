@@ -10,14 +10,17 @@ import typer
 from oxtrio.cli import ordering, preview
 from oxtrio.cli.target import Target
 from oxtrio.cli.terminal import note
-from oxtrio.errors import NotRunning, ProtocolError, TimedOut
+from oxtrio.errors import NotRunning, OxtrioError, ProtocolError, TimedOut
 from oxtrio.model.order import Order, Report
+from oxtrio.model.state import State
 
 if TYPE_CHECKING:
     from oxtrio.control.client import Client
 
 PATIENCE = 30.0
 """How long the supervisor may take to be gone after it has stopped everything."""
+TRIED = frozenset({State.BACKOFF, State.STARTING, State.BLOCKED, State.UNHEALTHY})
+"""States of what is not up yet, and may be."""
 TRIES = 3
 """Supervisors in a row that may die by force while they stop everything."""
 
@@ -37,10 +40,18 @@ def start(target: Target, order: Order) -> None:
     try:
         ordering.obey(target, order)
     except typer.Exit:
-        note("hint", "oxtrio goes on trying what has failed")
+        if _goes_on(target):
+            note("hint", "oxtrio goes on trying what has failed")
         _show_next(target)
         raise
     _show_next(target)
+
+
+def _goes_on(target: Target) -> bool:
+    """Whether anything that is not up is still tried: a one-shot that failed is not."""
+    with suppress(OxtrioError), target.client() as client:
+        return any(row.wanted and row.status in TRIED for row in client.status())
+    return False
 
 
 def _show_next(target: Target) -> None:
