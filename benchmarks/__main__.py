@@ -93,7 +93,8 @@ def _head(as_markdown: bool, missing: Iterable[str]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    also = "`python -m benchmarks soak` is another thing: see its own --help."
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, epilog=also)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="little of everything, once")
     parser.add_argument("--markdown", action="store_true", help="for docs/benchmarks.md")

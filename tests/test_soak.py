@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.failure import Failed
-from benchmarks.soak import writer
+from benchmarks.soak import gaps, writer
+from benchmarks.soak.gaps import Gaps
 from benchmarks.soak.ledger import Ledger
 from benchmarks.soak.plan import WEIGHTS, Act, plan
 from benchmarks.soak.trail import Trail
@@ -87,6 +88,14 @@ def test_a_line_is_cut_only_where_its_writer_was_killed(ends: bytes):
     assert wrongs(well, line_of(A, 0, 0), *following) != []
 
 
+def test_the_end_of_a_run_whose_pipe_nobody_held_is_excused_and_nothing_before_it():
+    unheld = Ledger(lambda who, run: (3, 3), excuse=lambda who, run: run == 0)
+
+    assert wrongs(unheld, *lines(A, 0, 0), *lines(A, 1, 0, 1, 2)) == []
+    assert (unheld.courses[A].missing, unheld.courses[A].excused) == (2, 2)
+    assert len(wrongs(unheld, *lines(A, 2, 1))) == 1
+
+
 def test_nonsense_is_told():
     assert len(wrongs(ledger((1, 1)), b"what is this", line_of(A, 0, 0)[:-2] + b"y")) == 2
 
@@ -138,6 +147,30 @@ def test_the_same_seed_gives_the_same_acts_and_another_one_others():
     assert set(Counter(act.kind for act in acts(7))) == set(WEIGHTS)
     assert all(0 <= act.pause <= 5 and act.choose(("a", "b")) in "ab" for act in acts(7))
     assert all(1 <= act.among(1, 3) < 3 for act in acts(7))
+
+
+def test_times_in_which_nobody_held_anything_are_known_with_what_is_next_to_them(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    times = Gaps()
+    times.open()
+    now = 110.0
+    times.open()
+    times.close()
+    times.close()
+    now = 111.0
+    times.open()
+    now = 115.0
+
+    assert times.all() == [
+        (100 - gaps.BEFORE, 110 + gaps.AFTER),
+        (110 + gaps.AFTER, 115 + gaps.AFTER),
+    ]
+    assert [times.has(moment) for moment in (98.0, 99.5, 110.2, 112.0, 116.0)] == [
+        *(False, True, True, True, False)
+    ]
 
 
 @pytest.mark.slow

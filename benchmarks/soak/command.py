@@ -45,9 +45,14 @@ def main(words: list[str]) -> int:
 
 
 def _soak(folder: Path, asked: argparse.Namespace) -> int:
-    soak = Soak(folder, _disk(folder / "disk"), Jump(folder) if COMPILER else None)
+    disk = _disk(folder / "disk")
+    soak = Soak(folder, disk, Jump(folder) if COMPILER else None)
     print(f"Measured on: {machine.describe()}.\n", flush=True)
-    soak.run(asked.seconds, asked.seed)
+    try:
+        soak.run(asked.seconds, asked.seed)
+    finally:
+        if disk is not None:
+            disk.close()
     table = table_of(soak, asked.seed)
     print(markdown(table) if asked.markdown else plain(table), flush=True)
     if asked.acts:

@@ -15,7 +15,7 @@ from benchmarks.load import Load, LoadSpec, start
 
 EVERY = 0.03
 """Seconds between two looks."""
-LONGEST_DEAD = 3.0
+LONGEST_DEAD = 10.0
 """Seconds after which somebody who is dead should have been waited for."""
 KEEPER, SUPERVISOR, APP, OTHER = "keeper", "supervisor", "app", "other"
 

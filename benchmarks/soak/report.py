@@ -1,6 +1,7 @@
 """The figures of a soak, as a table."""
 
 import statistics
+from itertools import pairwise
 
 from benchmarks.soak.plan import Kind
 from benchmarks.soak.soak import Size, Soak
@@ -101,30 +102,23 @@ def _supervisor(soak: Soak) -> Rows:
         middle, worst = statistics.median(back) * 1000, max(back) * 1000
         rows.append(("until a supervisor served again, median", f"{middle:,.0f} ms"))
         rows.append(("until a supervisor served again, worst", f"{worst:,.0f} ms"))
-    sizes = soak.found.sizes
-    if len(sizes) > 1:
-        rows += _growth(sizes)
-    return rows
+    return rows + (_growth(soak.found.sizes) if len(soak.found.sizes) > 3 else [])
 
 
 def _growth(sizes: list[Size]) -> Rows:
-    first, before, last = sizes[0], sizes[-2], sizes[-1]
-    events = last.events - before.events
-    grown = (last.mebibytes - before.mebibytes) * 1000 / max(1, events)
+    """From the first to the last; between the last three the supervisor was the same."""
+    descriptors = " → ".join(str(size.descriptors) for size in sizes)
+    keepers = " → ".join(str(size.keepers) for size in sizes)
+    memory = " → ".join(f"{size.mebibytes:.1f}" for size in sizes)
+    events = sizes[-1].events - sizes[-3].events
+    grown = ", then ".join(
+        f"{1000 * (after.mebibytes - before.mebibytes) / max(1, after.events - before.events):.1f}"
+        for before, after in pairwise(sizes[-3:])
+    )
     return [
-        (
-            "supervisor at the start, left alone, at the end: descriptors",
-            _three(sizes, "descriptors"),
-        ),
-        ("the keeper's descriptors", _three(sizes, "keepers")),
-        (
-            "memory of the supervisor (RSS)",
-            f"{first.mebibytes:.1f}, {before.mebibytes:.1f}, {last.mebibytes:.1f} MiB",
-        ),
+        ("descriptors of the supervisor: start → left alone → halfway → end", descriptors),
+        ("descriptors of the keeper", keepers),
+        ("RSS of the supervisor, MiB", memory),
         ("events while it was left alone", f"{events:,}"),
-        ("growth in 1,000 events", f"{grown:.2f} MiB"),
+        ("its growth in 1,000 events, MiB", grown),
     ]
-
-
-def _three(sizes: list[Size], what: str) -> str:
-    return ", ".join(str(getattr(size, what)) for size in (sizes[0], sizes[-2], sizes[-1]))

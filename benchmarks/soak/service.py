@@ -1,6 +1,7 @@
 """oxtrio as an operator has it: commands, and what the control socket answers."""
 
 import json
+import shutil
 import socket
 import subprocess
 import time
@@ -12,6 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
+import oxtrio
 from benchmarks.interpreter import plain_environ
 from benchmarks.peers.oxtrio import program
 from benchmarks.soak.population import Population
@@ -53,7 +55,8 @@ class Service:
         self.reasons: Counter[str] = Counter()
         """What those that failed have said."""
         self._population = population
-        self._environ = {**plain_environ(), **environ, "OXTRIO_HOME": str(self.home)}
+        own = {"OXTRIO_HOME": str(self.home), "PYTHONPATH": str(_installed(folder))}
+        self._environ = {**plain_environ(), **environ, **own}
         self._wrong = wrong
         self._under_way: list[Command] = []
         self._number = 0
@@ -135,6 +138,12 @@ class Service:
             self._wrong(f"{name} ended with {code} and said: {said[-1000:]}")
         elif code not in USUAL:
             self._wrong(f"{name} ended with {code}: {said[-300:]}")
-        elif code:
+        elif code and command.words[0] != "status":  # 3: somebody is not up
             words = [line for line in said.splitlines() if line.startswith("error:")]
             self.reasons[f"{command.words[0]}: {words[-1] if words else said[-100:]}"] += 1
+
+
+def _installed(folder: Path) -> Path:
+    """A copy of the package: what is edited meanwhile is not what an upgrade finds."""
+    shutil.copytree(Path(oxtrio.__file__).parent, folder / "lib" / "oxtrio")
+    return folder / "lib"

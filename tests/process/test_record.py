@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from oxtrio.model.plain import to_plain
 from oxtrio.model.spec import ListenSpec
-from oxtrio.process.record import Record, RecordFile, boot_seconds, record_of, records_in
+from oxtrio.process.record import (
+    Finished,
+    Record,
+    RecordFile,
+    boot_seconds,
+    record_of,
+    records_in,
+)
 from oxtrio.system.proc import boot_id, stat_of
 
 PLAIN = Record(run_id="ab12", name="api:1", boot_id="b", stop_signal=15, stop_timeout=3)
@@ -35,6 +42,8 @@ FULL = replace(
     ready=True,
     unhealthy=True,
     said="doing well",
+    counts=(3, 2, 1),
+    status=256,
 )
 
 
@@ -64,6 +73,21 @@ def test_a_spawn_completes_it(tmp_path: Path) -> None:
     assert record.is_alive
     assert not record.is_main_alive
     assert 0 <= record.age <= boot_seconds() - before
+
+
+@pytest.mark.parametrize("is_remembered", [False, True])
+def test_one_that_is_over_is_kept_until_somebody_else_remembers_it(
+    tmp_path: Path, is_remembered: bool
+) -> None:
+    finished = Finished()
+    finished.is_remembered = is_remembered
+    finished.add(RecordFile(str(tmp_path), PLAIN))
+
+    assert len([*tmp_path.iterdir()]) == is_remembered
+    for each in finished.take():
+        each.remove()
+    assert [*tmp_path.iterdir()] == []
+    assert finished.take() == []
 
 
 def test_it_is_written_only_where_that_makes_a_difference(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -22,7 +23,7 @@ from oxtrio.project.folders import (
     running,
 )
 from oxtrio.project.left_running import hurry_keeper
-from oxtrio.project.lock import Lock, take
+from oxtrio.project.lock import Lock, holder, take
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
 RUNNING = RunningProject(
@@ -224,6 +225,28 @@ class TestRunning:
             Lock(where.lock)
         lock.release()
         assert not where.is_served
+
+    def test_who_wipes_the_runtime_folder_hides_nobody_and_makes_no_room(
+        self, environ, monkeypatch
+    ):
+        monkeypatch.setattr("oxtrio.project.lock.LOOKERS", 0.0)
+        where = folders("shop-1", environ)
+        prepare(where)
+        assert where.lock is not None
+        assert where.runtime is not None
+        assert where.state is not None
+        lock = Lock(where.lock, where.state)
+        shutil.rmtree(where.runtime)
+
+        assert where.is_served
+        assert holder(where.state) == os.getpid()
+        prepare(where)
+        with pytest.raises(AlreadyRunning):
+            Lock(where.lock, where.state)
+        lock.release()
+        assert not where.is_served
+        assert holder(where.state) == 0
+        Lock(where.lock, where.state).release()
 
     def test_who_only_looks_keeps_no_supervisor_out(self, environ, monkeypatch):
         where = folders("shop-1", environ)

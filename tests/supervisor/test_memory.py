@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oxtrio.model.spec import AppSpec, StopSpec
+from oxtrio.process.record import Finished, Record, RecordFile
 from oxtrio.supervisor import memory as module
 from oxtrio.supervisor.memory import EVERY, Memory
 from oxtrio.supervisor.remembered import (
@@ -147,6 +148,36 @@ async def test_nothing_is_written_while_nothing_changes(tmp_path: Path) -> None:
     await memory.write()
 
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_records_of_runs_that_are_over_go_when_it_is_written_or_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    def write(path: str, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if full:
+        monkeypatch.setattr(module, "_write_durably", write)
+    finished = Finished()
+    memory = Memory(str(tmp_path), a_memory, finished)
+    record = Record(run_id="ab", name="a", boot_id="b", stop_signal=15, stop_timeout=3)
+    finished.add(RecordFile(str(tmp_path), record))
+    assert (tmp_path / "ab.json").exists()
+
+    memory.changed()
+    await memory.write()
+
+    assert not (tmp_path / "ab.json").exists()
+
+
+def test_what_a_write_that_was_cut_short_has_left_is_tidied_away(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"state.json.new{number}").touch()
+
+    Memory(str(tmp_path), a_memory)
+
+    assert [*tmp_path.iterdir()] == []
 
 
 async def test_without_a_folder_nothing_is_kept() -> None:
@@ -286,6 +317,7 @@ CORRUPT = [
     bytes_of(a_memory())[:-10],
     bytes_of(a_memory()).replace(b'"number":1', b'"number":"1"'),
     bytes_of(replace(a_memory(), format=99)),
+    b'{"version": 999}',
     bytes_of(a_memory()).replace(b"SIGTERM", b"SIGNONE"),
 ]
 

@@ -75,6 +75,20 @@ async def test_a_deadly_signal_is_told_with_who_sent_it(manner: str, name: str) 
         assert (its_own.signal, its_own.sent_by_us, its_own.code) == (number, False, None)
 
 
+@pytest.mark.parametrize(("end", "status"), [("exit 7", 7 << 8), ("kill -TERM $$", 15)])
+async def test_an_end_is_told_before_it_is_reaped(end: str, status: int) -> None:
+    """Who dies in between leaves it to its own parent."""
+    async with reaper() as children:
+        child = shell(children, f"sleep 0.1; {end}")
+        told: list[tuple[int, bool]] = []
+        child.on_end = lambda status: told.append((status, Path(f"/proc/{child.pid}").exists()))
+
+        await ended(child)
+
+        assert told == [(status, True)]
+        assert child.status == status
+
+
 async def test_codes_are_exact_beside_a_storm_of_orphans() -> None:
     storm = "i=0; while [ $i -lt 150 ]; do (sleep 0.0$((i % 7)) &); i=$((i+1)); done; exit 99"
     async with reaper() as children:
