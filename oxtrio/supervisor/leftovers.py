@@ -12,9 +12,11 @@ from oxtrio.process.record import Record, records_in
 from oxtrio.system.birthmark import birthmark, birthmark_of
 from oxtrio.system.cgroup import cgroup_of
 from oxtrio.system.containment import MARKER, send, wait_gone
-from oxtrio.system.proc import ProcessStat, all_pids, environ_of, stat_of
+from oxtrio.system.proc import ProcessStat, all_pids, boot_id, environ_of, stat_of
 from oxtrio.system.threads import in_thread
 
+PATIENCE = 5.0
+"""Seconds for one of which nobody knows what it was given."""
 KILL_AFTER = 5.0
 """Seconds after SIGKILL at which what is still there is given up."""
 
@@ -35,8 +37,8 @@ async def end_leftovers(folder: str, spared: Collection[str] = ()) -> Leftovers:
     Each gets its own stop signal and patience, then SIGKILL to all of it. Cancelling leaves
     the rest running, and recorded.
     """
-    found = [(path, record) for path, record in records_in(folder)]
-    runs = [each for _, each in found if each is not None and each.run_id not in spared]
+    found = [record or _unreadable(path) for path, record in records_in(folder)]
+    runs = [each for each in found if each is not None and each.run_id not in spared]
     living = await in_thread(_members, runs)
     survivors: list[int] = []
     async with trio.open_nursery() as nursery:
@@ -46,6 +48,20 @@ async def end_leftovers(folder: str, spared: Collection[str] = ()) -> Leftovers:
     _tidy(folder, spared)
     names = tuple(dict.fromkeys(run.name for run in runs if living.get(run.run_id)))
     return Leftovers(names, tuple(survivors))
+
+
+def _unreadable(path: str) -> Record | None:
+    """What is known of a run whose record says nothing: its id, which is its mark, too."""
+    run_id = os.path.basename(path).removesuffix(".json")
+    if not (run_id.isalnum() and run_id.isascii()):
+        return None
+    return Record(
+        run_id=run_id,
+        name="an app (its record cannot be read)",
+        boot_id=boot_id(),
+        stop_signal=signal.SIGTERM,
+        stop_timeout=PATIENCE,
+    )
 
 
 def _members(records: Sequence[Record]) -> dict[str, list[ProcessStat]]:

@@ -161,3 +161,13 @@ async def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     found = await end_leftovers(str(tmp_path / "none"))
 
     assert (found.names, found.survivors) == ((), ())
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"pid": -1}', "[]"])
+async def test_a_run_whose_record_cannot_be_read_is_found_by_its_mark(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]], content: str
+) -> None:
+    started.append(spawn(R1, "/bin/sleep", "600"))
+    (tmp_path / f"{R1}.json").write_text(content)
+
+    assert await ended(tmp_path, *started) == ("an app (its record cannot be read)",)
