@@ -155,13 +155,12 @@ def test_times_in_which_nobody_held_anything_are_known_with_what_is_next_to_them
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     times = Gaps()
-    times.open()
+    times.open(100.0)
     now = 110.0
-    times.open()
+    times.open(109.0)
     times.close()
     times.close()
-    now = 111.0
-    times.open()
+    times.open(111.0)
     now = 115.0
 
     assert times.all() == [

@@ -14,10 +14,10 @@ class Gaps:
     closed: list[tuple[float, float]] = field(default_factory=list)
     began: float | None = None
 
-    def open(self) -> None:
-        """It begins now, if it had not begun before."""
+    def open(self, moment: float) -> None:
+        """It began at that moment, if it had not begun before."""
         if self.began is None:
-            self.began = time.monotonic()
+            self.began = moment
 
     def close(self) -> None:
         if self.began is not None:

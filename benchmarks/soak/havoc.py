@@ -48,6 +48,8 @@ class Havoc:
         self._population = population
         self._hostile = Hostile()
         self._remedy: Command | None = None
+        self._unread_since = 0.0
+        """When the supervisor was killed that served last; 0.0: one serves."""
         self._later: list[tuple[float, Callable[[], object]]] = []
 
     def carry_out(self, act: Act) -> str:
@@ -80,6 +82,7 @@ class Havoc:
         assert self.crashed_at is not None
         took = time.monotonic() - self.crashed_at
         self.crashed_at = None
+        self._unread_since = 0.0
         self.unheld.close()
         if self.exposed.began is not None and self._remedy is None:
             self._remedy = self._restart_servers()
@@ -144,9 +147,10 @@ class Havoc:
         said = self._kill(doomed)
         if said:
             self.crashed_at = time.monotonic()
+            self._unread_since = self._unread_since or self.crashed_at
         if said and not is_kept:
-            self.unheld.open()
-            self.exposed.open()
+            self.unheld.open(self._unread_since)  # what waited in the pipes is lost, too
+            self.exposed.open(self.crashed_at or 0.0)
         self._service.begin("start")
         return said
 

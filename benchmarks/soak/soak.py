@@ -36,8 +36,9 @@ LOST = frozenset({"reset", "closed", "truncated"})
 """What becomes of a request when the process that has it ends."""
 GROWTH = 32.0
 """MiB that the supervisor may grow by in the time in which it is left alone."""
-DESCRIPTORS = 8
-"""How many more it may have then: a client that has just gone, a file that is being written."""
+DESCRIPTORS = 24
+"""How many more it may have then: a client that has just gone, a file that is being written, and
+a socket for each that ever served an address at a time, which stays as long as the address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,8 @@ async def wait_lives(errand: Errand, lives: Mapping[Instance, Life]) -> list[Fai
 
 async def _outcome(instance: Instance, life: Life) -> Failure | None:
     timeout = instance.spec.ready.timeout
+    if life.outcome is Outcome.FAILED and instance.life is life and instance.state in SERVING:
+        return None  # its first run had failed before anybody asked; one since then is up
     with trio.move_on_after(timeout):
         await life.settled.wait()
         match life.outcome:

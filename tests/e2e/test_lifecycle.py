@@ -270,3 +270,15 @@ def test_commands_at_once_end_with_exactly_one_instance(ox: Ox):
     ox.done("start", "a")
     sleeping = [each.pid for each in ox.ours() if each.name() == "sleep"]
     assert sorted(sleeping) == sorted([ox.pid("a"), ox.pid("canary")])
+
+
+def test_start_finds_up_what_is_up_though_its_first_run_had_failed(ox: Ox):
+    ox.up(
+        "[processes.a]\nstart_secs = 0.2\n"
+        "command = 'test -e well || { touch well; exit 3; }; exec sleep 3600'\n",
+        "--no-wait",
+    )
+    ox.eventually(lambda: ox.rows()["a"]["restarts"] == 1, "the second run")
+    pid = ox.becomes("a", "running")["pid"]
+
+    assert f"a: running (pid {pid})" in ox.done("start", "a")
