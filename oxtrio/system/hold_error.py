@@ -10,6 +10,7 @@ from oxtrio.model.listener import Listener
 from oxtrio.model.spec import ListenSpec
 from oxtrio.system.accepting import in_thread
 from oxtrio.system.listeners import describe, owner_of, unix_owner
+from oxtrio.system.proc import environ_of
 from oxtrio.system.socket_files import listener_at
 
 FIRST_FREE_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
@@ -90,8 +91,18 @@ def _taken(listen: ListenSpec, owner: Listener | None) -> AddressTaken:
     does = f", `{owner.command}`" if owner.command else ""
     return AddressTaken(
         f"{message} by {owner.name or 'a process'} (pid {owner.pid}){does}",
-        hint=f"kill {owner.pid}  (if that process is not needed), or choose another address",
+        hint=f"{_way_to_end(owner.pid)}, or choose another address",
     )
+
+
+def _way_to_end(pid: int) -> str:
+    """What frees the address. It may be an app of ours, which a crash has left without its slot."""
+    environ = environ_of(pid)
+    keys = (b"OXTRIO_NAME", b"OXTRIO_CONFIG")
+    name, config = (os.fsdecode(environ.get(key, b"")) for key in keys)
+    if name and config:
+        return f"oxtrio -c {config} restart {name.partition(':')[0]}  (it is a run of that app)"
+    return f"kill {pid}  (if that process is not needed)"
 
 
 def _project_of(command: str) -> str:

@@ -197,6 +197,21 @@ async def test_a_stranger_who_listens_is_named(listen: ListenSpec, steered: bool
     assert caught.value.hint.startswith(f"kill {stranger.pid}")
 
 
+@pytest.mark.slow
+async def test_a_run_that_a_crash_has_left_is_ended_by_its_app(listen: ListenSpec, steered: bool):
+    where = listen.path or f"{listen.host}/{listen.port}"
+    env = {"OXTRIO_NAME": "api:1", "OXTRIO_CONFIG": "/srv/oxfile.toml"}
+    words = [sys.executable, "-c", LISTENING, where, "alone"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as left:  # noqa: ASYNC220
+        assert left.stdout is not None
+        left.stdout.readline()
+
+        with pytest.raises(AddressTaken) as caught:
+            await open_group(listen, steered=steered)
+
+    assert caught.value.hint.startswith("oxtrio -c /srv/oxfile.toml restart api ")
+
+
 async def test_somebody_who_may_not_be_seen_is_known_by_the_user(
     listen: ListenSpec, steered: bool, monkeypatch: pytest.MonkeyPatch
 ):
