@@ -8,8 +8,8 @@ what is lost is what a crash would lose, and the way to go on is that after a cr
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import trio
@@ -21,7 +21,6 @@ from oxtrio.logs.display import Display
 from oxtrio.model.health import CommandResult
 from oxtrio.process.command import run_to_end
 from oxtrio.process.output import kept_names, mark_of
-from oxtrio.process.run import Run
 from oxtrio.project.lock import Lock
 from oxtrio.supervisor.handover import Handover, describe, live_runs, text_of
 from oxtrio.supervisor.supervisor import Supervisor
@@ -38,7 +37,7 @@ REHEARSAL = 60.0
 """Seconds that the rehearsal may take."""
 LAST_REPLIES = 2.0
 """Seconds in which the answers that are under way may go out."""
-LAST_LINES = 10.0
+LAST_LINES = 5.0
 """Seconds in which what is to be shown on a terminal has to be written."""
 
 
@@ -82,6 +81,7 @@ class Upgrade:
 
     def call(self) -> None:
         """Have it take our place, as soon as the answers that are under way are given."""
+        self._report("")
         self._called.set()
 
     async def serve(self, control: ControlServer, herald: Herald) -> None:
@@ -109,28 +109,33 @@ class Upgrade:
             await self._supervisor.around.logs.flush()
             if self._display is not None:
                 await self._display.settle()
+            await self._supervisor.remembered()
+            while under_way(self._supervisor.instances()):  # something was asked meanwhile
+                await self._supervisor.changed.park()
         if patience.cancelled_caught:
-            raise OxtrioError("output waits, for room on a disk or for whoever reads our stdout")
-        await self._supervisor.remembered()
-        while under_way(self._supervisor.instances()):  # something was asked meanwhile
-            await self._supervisor.changed.park()
+            output = "output waits, for room on a disk or for whoever reads our stdout"
+            raise OxtrioError(under_way(self._supervisor.instances()) or output)
         if not self._supervisor.stopping:
             self._become(control, herald)
 
     def _become(self, control: ControlServer, herald: Herald) -> None:
         """No await in here: what is handed on is what is. Raises `OSError` where it fails."""
-        for run in live_runs(self._supervisor):
-            self._keep_marks(run)
+        with self._marks_kept():
+            descriptors = self._descriptors(control)
+            handover = replace(self._described(), descriptors=tuple(descriptors.items()))
+            with herald.reloading():
+                given = descriptors.values()
+                become(self._seat.command, self._seat.environ, text_of(handover), given)
+
+    def _descriptors(self, control: ControlServer) -> dict[str, int]:
+        """What stays open, by name. Raises `OxtrioError`."""
         descriptors = dict(self._seat.keeper.hand_on())
         if control.listener is not None:
             descriptors["control"] = control.listener.socket.fileno()
         if self._seat.lock is not None:
             held = self._seat.lock.descriptors
             descriptors |= {f"lock/{number}": each for number, each in enumerate(held)}
-        handover = replace(self._described(), descriptors=tuple(descriptors.items()))
-        with herald.reloading():
-            given = descriptors.values()
-            become(self._seat.command, self._seat.environ, text_of(handover), given)
+        return descriptors
 
     def _described(self) -> Handover:
         limit, expected = self._children.limit.original, self._children.expected()
@@ -142,11 +147,17 @@ class Upgrade:
         )
         return replace(described, upgrades=described.upgrades + 1, begun=lines)
 
-    def _keep_marks(self, run: Run) -> None:
-        for name, output in zip(kept_names(run.run_id), run.outputs, strict=True):
-            copy = output.copy_of_mark()
-            if copy is not None:
-                self._seat.keeper.keep(mark_of(name), copy)
+    @contextmanager
+    def _marks_kept(self) -> Iterator[None]:
+        """Inside, marks that are in no file are handed on as well."""
+        with ExitStack() as copies:
+            for run in live_runs(self._supervisor):
+                for name, output in zip(kept_names(run.run_id), run.outputs, strict=True):
+                    if (copy := output.copy_of_mark()) is not None:
+                        copies.callback(os.close, copy)
+                        copies.callback(self._seat.keeper.drop, mark_of(name))
+                        self._seat.keeper.keep(mark_of(name), copy)
+            yield
 
     async def _run(self, command: Sequence[str], page: int) -> CommandResult:
         def launch(run_id: str, writing: int) -> Launch:
@@ -166,7 +177,8 @@ class Upgrade:
         supervisor = self._supervisor
         assert supervisor.identity is not None
         supervisor.identity = replace(supervisor.identity, upgrade_failed=why)
-        supervisor.journal.record("", "upgrade-failed", reason=why)
+        if why:
+            supervisor.journal.record("", "upgrade-failed", reason=why)
 
 
 def _version_in(result: CommandResult) -> str:

@@ -20,6 +20,8 @@ class Bounds:
     pulse: float = 5.0
     """A stream is never quiet for longer."""
     body_bytes: int = MAX_REQUEST
+    large_bodies: int = 16
+    """Larger ones that are here at once; who has another one waits, as long as for its own."""
     connections: int = 256
     """Beyond it the one that has been idle longest makes room."""
     orders: int = 128

@@ -22,6 +22,9 @@ PIECE = 64 * 1024
 Event = h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
 Headers = list[tuple[str, str]]
 
+SMALL = 16 * 1024
+"""Bytes of a body that waits for no place."""
+
 
 class Malformed(Exception):
     """What the client sent is no request that we take."""
@@ -36,9 +39,17 @@ class Conversation:
     """One client's connection: its requests in order, each answered before the next is read."""
 
     def __init__(
-        self, stream: trio.abc.Stream, bounds: Bounds, is_gone: Callable[[], bool]
+        self,
+        stream: trio.abc.Stream,
+        bounds: Bounds,
+        is_gone: Callable[[], bool],
+        room: trio.CapacityLimiter | None = None,
     ) -> None:
-        """*is_gone* tells, once the client is silent for good, whether it does not listen."""
+        """*is_gone* tells, once the client is silent for good, whether it does not listen.
+
+        In *room* all clients have places for large bodies; None: it has one of its own.
+        """
+        self._room = room or trio.CapacityLimiter(1)
         self._stream = stream
         self._bounds = bounds
         self._is_gone = is_gone
@@ -108,15 +119,21 @@ class Conversation:
         length = dict(head.headers).get(b"content-length", b"0")
         if int(length) > self._bounds.body_bytes:
             raise self._too_large()
-        body = bytearray()
         with trio.move_on_after(self._bounds.body):
-            await self._invite_body()
-            while isinstance(event := await self._next_event(), h11.Data):
-                body += event.data
-                if len(body) > self._bounds.body_bytes:
-                    raise self._too_large()
-            return bytes(body)
+            if _is_small(head):
+                return await self._collect_body()
+            async with self._room:
+                return await self._collect_body()
         raise Malformed("the body took too long", HTTPStatus.REQUEST_TIMEOUT)
+
+    async def _collect_body(self) -> bytes:
+        body = bytearray()
+        await self._invite_body()
+        while isinstance(event := await self._next_event(), h11.Data):
+            body += event.data
+            if len(body) > self._bounds.body_bytes:
+                raise self._too_large()
+        return bytes(body)
 
     def _too_large(self) -> Malformed:
         why = f"the body is larger than {self._bounds.body_bytes} bytes"
@@ -215,3 +232,9 @@ class Conversation:
 def _pieces(data: bytes) -> Iterator[bytes]:
     for start in range(0, len(data), PIECE):
         yield data[start : start + PIECE]
+
+
+def _is_small(head: h11.Request) -> bool:
+    """Whether its body is so small that any number of them may be here at once."""
+    headers = dict(head.headers)
+    return b"transfer-encoding" not in headers and int(headers.get(b"content-length", 0)) <= SMALL

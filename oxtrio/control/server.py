@@ -63,6 +63,7 @@ class ControlServer:
         self._guests = Guests(bounds.connections)
         self._places = {Access.CHANGE: bounds.orders, Access.FOLLOW: bounds.followers}
         self._taken: Counter[Access] = Counter()
+        self._room = trio.CapacityLimiter(bounds.large_bodies)
         self._answering = 0
         self._followers: set[trio.CancelScope] = set()
         self._changed = trio.lowlevel.ParkingLot()
@@ -136,7 +137,7 @@ class ControlServer:
 
     async def _converse(self, stream: trio.SocketStream) -> None:
         is_gone = partial(unixsocket.is_gone, stream.socket)
-        conversation = Conversation(stream, self._bounds, is_gone)
+        conversation = Conversation(stream, self._bounds, is_gone, self._room)
         while True:
             request = None
             with self._guests.idling():

@@ -19,10 +19,18 @@ GET = b"GET /v1/status?name=api HTTP/1.1\r\nHost: x\r\n\r\n"
 class Connected:
     """A client's end of a conversation whose requests are all answered alike."""
 
-    def __init__(self, nursery: trio.Nursery, answer: Reply | Stream, *, gone: bool = True) -> None:
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        answer: Reply | Stream,
+        *,
+        gone: bool = True,
+        room: trio.CapacityLimiter | None = None,
+    ) -> None:
         self.requests: list[Request] = []
         self.ended_at: float | None = None
         self.bounds = Bounds()
+        self.room = room or trio.CapacityLimiter(1)
         self.gone = gone
         self._answer = answer
         self.end: ByteStream
@@ -33,7 +41,7 @@ class Connected:
         return memory_stream_pair()
 
     async def _converse(self, stream: ByteStream) -> None:
-        conversation = Conversation(stream, self.bounds, lambda: self.gone)
+        conversation = Conversation(stream, self.bounds, lambda: self.gone, self.room)
         async with stream:
             while (request := await conversation.next_request()) is not None:
                 self.requests.append(request)
@@ -368,3 +376,31 @@ async def test_a_client_that_talks_on_while_it_is_answered_gets_both_answers(
 
     assert len(client.requests) == 2
     await client.end.aclose()
+
+
+def head(size: int) -> bytes:
+    return b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+
+
+@pytest.mark.parametrize(
+    "large",
+    [head(100_000), b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"],
+    ids=["length", "chunked"],
+)
+async def test_large_bodies_wait_for_a_place_and_small_ones_do_not(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, large: bytes
+):
+    room = trio.CapacityLimiter(1)
+    holder, second, small = (Connected(nursery, OK, room=room) for _ in range(3))
+    await holder.end.send_all(large)  # the rest of its body never comes
+    await trio.testing.wait_all_tasks_blocked()
+
+    await second.end.send_all(head(100_000) + bytes(100_000))
+    await small.end.send_all(head(3) + b"yes")
+    await trio.testing.wait_all_tasks_blocked()
+
+    assert [each.body for each in small.requests] == [b"yes"]
+    assert second.requests == []
+    await holder.end.aclose()
+    await trio.testing.wait_all_tasks_blocked()
+    assert [len(each.body) for each in second.requests] == [100_000]

@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ import oxtrio
 from benchmarks.load import LoadSpec, start
 from tests.e2e.container import Container, Manner
 from tests.e2e.kit import FIXTURES, PYTHON, Ox, needs_root
-from tests.e2e.processes import alive
+from tests.e2e.processes import DEADLINE, alive
 from tests.e2e.site import GENTLE, Api
 
 pytestmark = pytest.mark.slow
@@ -391,6 +392,37 @@ def test_in_the_foreground_nothing_is_begun_again_and_its_code_is_known(ox: Ox):
     assert (ox.folder / "once").read_text() == "x\n"
     assert re.findall(r"main +\| (.*)\n", running.out) == ["half"]
     assert running.err.count("everything runs on") == 2
+
+
+def test_where_nobody_reads_what_is_shown_it_is_refused_and_nothing_is_lost(ox: Ox):
+    count = 60_000
+    ox.write(
+        "[processes.n]\nstart_secs = 0\n"
+        f"command = 'i=0; while [ $i -lt {count} ]; do i=$((i+1)); echo $i; done;"
+        " exec sleep 3600'\n"
+    )
+    reading, writing = os.pipe()
+    running = ox.foreground("run", "--no-prefix", stdout=writing)
+    os.close(writing)
+    try:
+        ox.becomes("n", "running")
+        kind = "upgrade-failed"
+        assert "output waits" in ox.refused(1, "upgrade")
+        assert kind in [each["kind"] for each in ox.events()]
+
+        with os.fdopen(os.dup(reading)) as shown:
+            numbers = [int(next(shown)) for _ in range(count // 2)]
+            with ThreadPoolExecutor(1) as thread:
+                upgrading = thread.submit(ox.done, "upgrade")
+                numbers += [int(next(shown)) for _ in range(count - count // 2)]
+                upgrading.result(DEADLINE)
+    finally:
+        os.close(reading)
+
+    assert numbers == list(range(1, count + 1))
+    assert upgrades(ox) == 1
+    ox.done("stop")
+    assert running.ends() == 0
 
 
 @needs_root
