@@ -101,7 +101,8 @@ def _way_to_end(pid: int) -> str:
     keys = (b"OXTRIO_NAME", b"OXTRIO_CONFIG")
     name, config = (os.fsdecode(environ.get(key, b"")) for key in keys)
     if name and config:
-        return f"oxtrio -c {config} restart {name.partition(':')[0]}  (it is a run of that app)"
+        app = name.partition(":")[0]
+        return f"oxtrio -c {config} restart {app}  (where a crash has left it so)"
     return f"kill {pid}  (if that process is not needed)"
 
 

@@ -104,8 +104,11 @@ def test_l10_of_supervisors_that_are_killed_while_they_rotate_each_line_is_kept_
     assert numbers("".join(each.read_text() for each in found)) == list(range(count))
     assert max(each.stat().st_size for each in found) <= 0.1 * 2**20 + 100
     assert ox.pid("a") == app_pid
-    named = {f"{each.name}{suffix}" for each in found for suffix in ("", ".idx")}
-    assert {each.name for each in ox.folder.glob("a.log*")} == named
+    there = {each.name for each in ox.folder.glob("a.log*")}
+    indexed = {f"{each.name}.idx" for each in found}
+    assert there <= indexed | {each.name for each in found}, "nothing half-moved is left"
+    # Who is killed between the two renames costs that part its index: when its lines came.
+    assert len(indexed - there) <= KILLS
 
 
 def _is_followed(ox: Ox, old: psutil.Process) -> bool:

@@ -353,7 +353,7 @@ async def test_another_process_that_has_the_address_is_named(tmp_path: Path) -> 
 
         pid = here.pid("squatter")
         assert f"(pid {pid})" in report.failures[0].reason
-        assert f"kill {pid}" in report.failures[0].hint
+        assert "oxfile.toml restart squatter" in report.failures[0].hint
         await here.order(Verb.STOP, "web")
 
 
