@@ -10,6 +10,7 @@ from oxtrio.model.usage import Usage
 from oxtrio.monitors.target import Report, Run
 from oxtrio.monitors.viewers import Viewers
 from oxtrio.policy.limits import LimitRecord, after_sample, has_limit, percent
+from oxtrio.system.clock import real_time
 from oxtrio.system.threads import in_thread
 from oxtrio.system.usage import Meter, proportional_memory
 
@@ -45,7 +46,7 @@ class Watched:
         self._meter = Meter()
         self._limits = LimitRecord()
         self._last = Usage(memory=0, cpu_seconds=0.0, processes=0)
-        self._last_at = run.spawned_at
+        self._last_at = real_time() - (trio.current_time() - run.spawned_at)
         self._over = False
         self._reading = trio.CapacityLimiter(1)
 
@@ -64,10 +65,10 @@ class Watched:
         Cancelling says nothing to the run.
         """
         pids = self.run.pids()
-        now = trio.current_time()
+        now, measured_at = trio.current_time(), real_time()
         usage = self._meter.sample(pids)
-        usage = replace(usage, cpu_percent=percent(self._last, usage, now - self._last_at))
-        self._last, self._last_at = usage, now
+        usage = replace(usage, cpu_percent=percent(self._last, usage, measured_at - self._last_at))
+        self._last, self._last_at = usage, measured_at
         limit = self.run.limits.memory
         exact = True
         if limit is not None and usage.memory > limit:

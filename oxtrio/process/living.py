@@ -82,10 +82,11 @@ class Living:
             await hold(self._standing)
             await trio.sleep(self._standing.spec.start_delay)
         if life.delay and not life.beside:
-            self._standing.happened(Happening.RETRY, life.cause)
+            self._will_retry(life.cause, life.delay)
             await self._wait_backoff(life.delay)
         else:
             await trio.sleep(life.delay)
+        life.delay = 0.0  # it has waited
         await trio.lowlevel.checkpoint_if_cancelled()
 
     def reset(self) -> None:
@@ -209,12 +210,17 @@ class Living:
         await run.sweep()
         # Meanwhile a newcomer may have taken over: then this life is about to be cancelled.
         if self._in_front and run.left_behind():
-            why = self._standing.reason
+            why, left = self._standing.reason, self._standing.next_in
             self._standing.happened(Happening.SURVIVED, run.survivors)
             await run.wait_empty()
             if self._in_front:
-                self._standing.happened(Happening.RETRY, why)
+                self._will_retry(why, left or 0.0)
         await run.wait_empty()  # nobody may be seen any more, and that not be sure yet
+
+    def _will_retry(self, why: str, delay: float) -> None:
+        # Both in one step: who knew the one without the other after a crash would not wait.
+        self._standing.next_at = boot_seconds() + delay
+        self._standing.happened(Happening.RETRY, why)
 
     async def _wait_backoff(self, delay: float) -> None:
         standing = self._standing
@@ -241,9 +247,7 @@ class Living:
             case Retry(delay, streak):
                 life.streak = streak
                 standing.failures = streak.failures
-                standing.happened(
-                    Happening.RETRY, why if delay < 0.05 else f"{why}; waits {delay:.1f} s"
-                )
+                self._will_retry(why if delay < 0.05 else f"{why}; waits {delay:.1f} s", delay)
             case GiveUp(reason):
                 standing.failures += 1
                 standing.happened(Happening.GAVE_UP, reason)

@@ -12,6 +12,7 @@ from oxtrio.policy.rotation import Turn, turn_of
 from oxtrio.policy.serving import Serving
 from oxtrio.process.life import Life, Outcome
 from oxtrio.process.past import PastRun, past_of
+from oxtrio.process.record import boot_seconds
 from oxtrio.process.run import Run
 from oxtrio.process.sockets import Place
 
@@ -66,6 +67,11 @@ class Standing:
         """Its restarts, and its failures and ends in a row."""
         ends = self.life.streak.ends if self.life is not None else 0
         return self.restarts, self.failures, ends
+
+    @property
+    def next_in(self) -> float | None:
+        """Seconds until the next attempt; None where none is planned."""
+        return max(0.0, self.next_at - boot_seconds()) if self.next_at is not None else None
 
     @property
     def run(self) -> Run | None:
@@ -169,6 +175,8 @@ class Standing:
             self.state = transition(self.state, happening)
             self.reason = reason
             self.since = time.time()
+            if self.state is not State.BACKOFF:
+                self.next_at = None
             if self.life is not None:
                 self.life.begun = True
             self.take_turn()
@@ -200,7 +208,7 @@ class Standing:
         life.beside = False
         self.rejected = None
         self.serving = life.preparation.serving if life.preparation else None
-        self.started_at, self.next_at = time.time(), None
+        self.started_at = time.time()
         self.failures = life.streak.failures
         self.restarts += bool(life.because)
         if life.run is not None:

@@ -11,7 +11,7 @@ from oxtrio.logs.watch import LineWatch
 from oxtrio.model.readiness import Test
 from oxtrio.model.spec import ReadySpec, StopSpec
 from oxtrio.policy.notify import Notice, parse_notice
-from oxtrio.policy.watchdog import NEVER, Deadlines
+from oxtrio.policy.watchdog import Deadlines
 from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.notify import Message, NotifySocket
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 PAUSED = 0.5
 """Seconds between two looks at one that is late because it is paused, or being stopped."""
-STOOD_STILL = 0.2
-"""Seconds after a deadline: who looks only then was paused itself, and has heard nothing."""
 NOT_KEPT = "oxtrio keeps no descriptors (FDSTORE=1)"
 
 
@@ -89,21 +87,18 @@ class Voice:
                 nursery.start_soon(self._receive, self._socket, run)
             while True:
                 self._pass(run)
-                with trio.move_on_at(self._deadlines.next()) as waiting:
+                with trio.move_on_at(self._deadlines.next()):
                     await self._turned.park()
-                now = trio.current_time()
-                overdue = self._deadlines.overdue(now)
+                overdue = self._deadlines.overdue(trio.current_time())
                 if overdue is None:
                     continue
-                # What it asked for itself is due since ever.
-                stood_still = STOOD_STILL <= now - waiting.deadline < NEVER
-                if not (run.paused or stood_still):
+                if not run.paused:
                     run.fail(overdue)
                     break
                 await self._excuse()
 
     async def _excuse(self) -> None:
-        """What is stopped cannot speak, nor who stands still hear it: its time is counted anew."""
+        """What is stopped cannot speak: its time is counted anew."""
         await trio.sleep(PAUSED)
         until = Notice(watchdog="ping", extend_timeout=2 * PAUSED)
         self._deadlines = self._deadlines.heard(until, trio.current_time())

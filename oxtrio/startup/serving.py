@@ -17,6 +17,7 @@ from oxtrio.project.folders import Folders, RunningProject, describe
 from oxtrio.project.locate import Project
 from oxtrio.project.lock import Lock
 from oxtrio.supervisor.handover import Handover
+from oxtrio.system.clock import AwakeClock
 from oxtrio.system.keepsakes import Keeper
 from oxtrio.upgrade import SUPERVISE, Seat
 
@@ -24,7 +25,7 @@ from oxtrio.upgrade import SUPERVISE, Seat
 def run(setup: Setup) -> int:
     """Be the supervisor, to its end; the exit code. Raises `OxtrioError`."""
     try:
-        return trio.run(run_daemon, setup)
+        return trio.run(run_daemon, setup, clock=AwakeClock())
     except BaseExceptionGroup as group:
         error = _only_error(group)
         if error is None:

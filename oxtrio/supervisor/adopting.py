@@ -216,9 +216,11 @@ def _life(
         assert spec is not None, "it would not be in the estate"
         life.launched = spec
         life.preparation = instance.prepare(life, _with_number(spec, instance))
-    elif each.next_at is not None or each.state == State.BACKOFF:
-        life.cause, life.delay = each.reason, max(0.0, (each.next_at or 0.0) - boot_seconds())
+    elif each.next_at is not None:
+        life.cause, life.delay = each.reason, max(0.0, each.next_at - boot_seconds())
         life.restarts += not life.delay  # else it counts when it has waited
+    elif each.state == State.BACKOFF:
+        life.cause = each.reason  # it has waited, and that counts already
     return life
 
 

@@ -16,7 +16,6 @@ from oxtrio.policy.evidence import Blocker, WhyFacts
 from oxtrio.policy.explain import explain
 from oxtrio.policy.quantities import duration
 from oxtrio.process.past import PastRun
-from oxtrio.process.record import boot_seconds
 from oxtrio.process.standing import Standing
 from oxtrio.supervisor.app import App
 from oxtrio.supervisor.dependencies import default_condition
@@ -46,7 +45,7 @@ def facts_of(instance: Standing) -> WhyFacts:
         last_health=answer or (past.last_answer if past else None),
         restarts=instance.restarts,
         failures=life.streak.failures if life else instance.failures,
-        next_in=max(0.0, instance.next_at - boot_seconds()) if instance.next_at else None,
+        next_in=instance.next_in,
         oom=past.oom if past else False,
         memory_at_end=past.memory if past else None,
         pid=instance.pid,

@@ -34,9 +34,10 @@ def remember(supervisor: "Supervisor", versions: Versions) -> Remembered:
 
 def _instance(instance: Instance, versions: Versions) -> RememberedInstance:
     life = instance.life or instance.coming  # what is about to be adopted has not begun yet
-    restarts, next_at = instance.restarts, instance.next_at
-    if life is not None and life is not instance.life:
-        restarts, next_at = life.restarts, boot_seconds() + life.delay if life.delay else None
+    is_coming = life is not None and life is not instance.life
+    next_at = instance.next_at
+    if life is not None and life.delay and (is_coming or next_at is None):
+        next_at = boot_seconds() + life.delay
     spec = life.spec if life is not None and life.spec is not None else instance.spec
     if life is not None and life.launched is not None:
         versions.spec(life.launched)  # its record speaks of it
@@ -50,7 +51,7 @@ def _instance(instance: Instance, versions: Versions) -> RememberedInstance:
         version=versions.spec(spec),
         environment=versions.environment(life.inherited) if life is not None else "",
         drained=instance.drained,
-        restarts=restarts,
+        restarts=life.restarts if life is not None and is_coming else instance.restarts,
         failures=streak.failures if streak is not None else instance.failures,
         ends=streak.ends if streak is not None else 0,
         next_at=next_at,

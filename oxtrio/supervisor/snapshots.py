@@ -2,8 +2,6 @@
 
 import time
 
-import trio
-
 from oxtrio.model.exit import signal_name
 from oxtrio.model.spec import AppSpec, ReloadManner
 from oxtrio.model.state import ALIVE, State
@@ -23,7 +21,7 @@ def snapshot(instance: Standing, config: str) -> InstanceStatus:
     run, live, spec = instance.run, instance.live_run, instance.spec
     usage = live.last_usage if live is not None else None
     started = instance.started_at if live is not None else None
-    uptime = trio.current_time() - live.spawned_at if live is not None else None
+    uptime = live.record.record.age if live is not None else None
     return InstanceStatus(
         name=instance.name,
         app=spec.name,

@@ -105,8 +105,8 @@ def test_x11_after_a_jump_and_a_crash_uptimes_and_delays_are_still_right(ox: Ox,
         old = ox.supervisor()
         old.send_signal(signal.SIGKILL)
         ox.eventually(lambda old=old: ox.rows() and ox.supervisor() != old, "the next supervisor")
-        rows = ox.rows()
-        assert re.search(r"in (1 h|5\d min)", rows["waits"]["reason"]), rows["waits"]
+        waits, rows = ox.becomes("waits", "backoff"), ox.rows()
+        assert re.search(r"in (1 h|5\d min)", waits["reason"]), waits
         assert rows["a"]["pid"] == pid
         assert 0 <= rows["a"]["uptime_secs"] < 600
         assert (ox.folder / "runs").read_text() == "x\n", "it was not tried again"

@@ -375,6 +375,8 @@ def a_stage(
     held = trio.Event()
 
     def publish(instance: Instance, happening: Happening) -> None:
+        # Whoever keeps what is published would else know of a wait without its end.
+        assert (instance.next_at is not None) == (instance.state is State.BACKOFF)
         told.append((trio.current_time(), instance.state, instance.reason))
         happened.append(happening)
 

@@ -49,22 +49,3 @@ async def test_one_that_is_late_while_it_is_stopped_costs_nobody_anything(
     assert trio.current_time() == pytest.approx(30.0)
     assert stage.instance.past is not None
     assert stage.instance.past.fault == "its check gives it up"
-
-
-async def test_nobody_is_blamed_for_silence_while_the_supervisor_itself_stood_still(
-    mock_clock: Clock, nursery: trio.Nursery
-) -> None:
-    """It is not known who would have spoken. One that stays silent is found out all the same."""
-    spec = an_app("a", ("x",), ready=ReadySpec(log_line="ready", period=5.0))
-    stage = a_stage(nursery, spec, Script())
-    stage.start()
-    await stage.until(State.STARTING)
-
-    mock_clock.jump(60)
-    await trio.testing.wait_all_tasks_blocked()
-    assert stage.state is State.STARTING
-    mock_clock.autojump_threshold = 0.0
-    await stage.until(State.BACKOFF)
-
-    assert stage.instance.past is not None
-    assert stage.instance.past.fault.startswith("no line matched 'ready' within")
