@@ -103,16 +103,16 @@ def _identity(setup: Setup) -> SupervisorStatus:
         foreground=setup.start,
         stopping=False,
         upgrades=handed.upgrades if handed is not None else 0,
-        steered=_is_steered(setup),
+        steered=is_steered(setup),
     )
 
 
 def _sockets(setup: Setup) -> Sockets:
     """One for each run, where the kernel can steer."""
-    return open_sockets(steered=_is_steered(setup), keepsakes=setup.seat.keeper)
+    return open_sockets(steered=is_steered(setup), keepsakes=setup.seat.keeper)
 
 
-def _is_steered(setup: Setup) -> bool:
+def is_steered(setup: Setup) -> bool:
     """ "off" is for trying the other way."""
     return setup.environ.get("OXTRIO_STEERING") != "off" and is_steering_supported()
 

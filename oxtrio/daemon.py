@@ -14,7 +14,7 @@ from functools import partial
 import trio
 
 from oxtrio import __version__
-from oxtrio.assembly import Setup, prepare_probes, supervisor_of
+from oxtrio.assembly import Setup, is_steered, prepare_probes, supervisor_of
 from oxtrio.attendants import Obedience, keep_running, tell_nobody
 from oxtrio.control.listener import open_listener
 from oxtrio.control.server import ControlServer, serve_control
@@ -39,6 +39,7 @@ from oxtrio.supervisor.memory import Memory
 from oxtrio.supervisor.narration import narrate
 from oxtrio.supervisor.remembered import Remembered, Versions
 from oxtrio.supervisor.remembering import remember
+from oxtrio.supervisor.retrieving import retrieve_sockets
 from oxtrio.supervisor.supervisor import Supervisor, open_supervisor
 from oxtrio.system import signals
 from oxtrio.system.keepsakes import Keeper
@@ -188,7 +189,8 @@ async def _settle(setup: Setup) -> Estate:
         return found or presumed(records, setup.config, setup.environ)
 
     runs, exits = setup.folders.runs, setup.seat.keeper.exits
-    return await settle_estate(runs, exits, remembered, adopts=adopts, resumes=setup.resumes)
+    estate = await settle_estate(runs, exits, remembered, adopts=adopts, resumes=setup.resumes)
+    return await retrieve_sockets(estate, runs, setup.seat.keeper, steered=is_steered(setup))
 
 
 def _go_on(supervisor: Supervisor, setup: Setup, estate: Estate) -> Memory:

@@ -103,6 +103,10 @@ class Carrier:
     def left(self) -> tuple[str, ...]:
         return tuple(self._left)
 
+    def found(self, name: str, descriptor: int) -> None:
+        self.drop(name)
+        self._left[name] = descriptor
+
     def greet(self) -> None: ...
 
     async def watch(self, told: object, asked: object) -> None: ...

@@ -87,6 +87,11 @@ class KeeperLink:
     def left(self) -> tuple[str, ...]:
         return tuple(self._left)
 
+    def found(self, name: str, descriptor: int) -> None:
+        self.drop(name)
+        self._left[name] = descriptor
+        self._say(name, f"keep {name}", descriptor)
+
     async def watch(
         self, told: Callable[[int, int], None], asked: Callable[[int], None] = _ignore
     ) -> None:

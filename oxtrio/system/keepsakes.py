@@ -1,5 +1,6 @@
 """File descriptors that outlive the supervisor, by name: pipes and sockets of runs."""
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -24,6 +25,12 @@ class Keepsakes(Protocol):
 
     def left(self) -> tuple[str, ...]:
         """Names that an earlier supervisor has left, and that were not taken yet."""
+
+    def found(self, name: str, descriptor: int) -> None:
+        """An earlier supervisor has left *descriptor*, too, which nobody had kept.
+
+        It is the keepsakes' from now on, until somebody takes it.
+        """
 
 
 class Keeper(Keepsakes, Protocol):
@@ -88,6 +95,9 @@ class _Nothing:
 
     def left(self) -> tuple[str, ...]:
         return ()
+
+    def found(self, name: str, descriptor: int) -> None:
+        os.close(descriptor)
 
     def greet(self) -> None: ...
 

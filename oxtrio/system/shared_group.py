@@ -12,7 +12,7 @@ from oxtrio.system.accepting import Pids, in_thread, wait_until
 from oxtrio.system.connections import server_inode
 from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.listeners import has_open
-from oxtrio.system.slot import Slot
+from oxtrio.system.slot import Slot, kept_name
 from oxtrio.system.tcp_sockets import bound_client, is_readable, open_listener
 
 
@@ -100,7 +100,7 @@ class SharedGroup:
         self.listen: Final = listen
         self.closed: Final = trio.Event()
         self._keepsakes = keepsakes
-        self._name = f"listen/{listen}/0"
+        self._name = kept_name(listen, SharedSlot.place)
         left = keepsakes.take(self._name)
         self.socket: Final = (
             open_listener(listen, grouped=False) if left is None else socket.socket(fileno=left)

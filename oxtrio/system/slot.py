@@ -12,6 +12,11 @@ from oxtrio.model.spec import ListenSpec
 from oxtrio.system.accepting import Pids
 
 
+def kept_name(listen: ListenSpec, place: int | str) -> str:
+    """What the socket at *place* of an address is kept under (system/keepsakes.py)."""
+    return f"listen/{listen}/{place}"
+
+
 class Slot(Protocol):
     """One place in a group, for one run at a time."""
 

@@ -15,7 +15,7 @@ from oxtrio.system.accepting import GLANCE, Pids, in_thread, pause, wait_quiet, 
 from oxtrio.system.connections import handshakes, server_inode
 from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
 from oxtrio.system.net_tables import Endpoint, TcpRow, endpoint_of, listening
-from oxtrio.system.slot import Slot
+from oxtrio.system.slot import Slot, kept_name
 from oxtrio.system.tcp_sockets import (
     MOST_WAITING,
     bound_client,
@@ -153,7 +153,7 @@ class SteeredGroup:
             place += 1
 
     def _name(self, place: int) -> str:
-        return f"listen/{self.listen}/{place}"
+        return kept_name(self.listen, place)
 
     def _keep(self, slot: SteeredSlot) -> None:
         self._keepsakes.keep(self._name(slot.place), slot.fileno())

@@ -12,7 +12,7 @@ from oxtrio.model.spec import ListenSpec
 from oxtrio.system import socket_files
 from oxtrio.system.accepting import LATEST, Pids, pause, wait_quiet, wait_until
 from oxtrio.system.keepsakes import NOTHING_KEPT, Keepsakes
-from oxtrio.system.slot import Slot
+from oxtrio.system.slot import Slot, kept_name
 from oxtrio.system.sock_diag import is_unix_accepted
 from oxtrio.system.socket_files import Beside
 from oxtrio.system.tcp_sockets import MOST_WAITING, is_readable, reset_queue
@@ -149,7 +149,7 @@ class UnixGroup:
 
     def kept_name(self, place: int | None) -> str:
         """What the slot *place* is kept under; None: what all of them begin with."""
-        return f"listen/{self.listen}/" + ("" if place is None else socket_files.token_of(place))
+        return kept_name(self.listen, "" if place is None else socket_files.token_of(place))
 
     def _made(self) -> UnixSlot:
         slot = UnixSlot(self)
