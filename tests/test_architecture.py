@@ -40,7 +40,7 @@ OUTSIDE = {
     "config": "dotenv tomlkit",
     "project": "",
     "system": "trio psutil httpx httpcore",
-    "logs": "trio",
+    "logs": "trio regex",
     "process": "trio",
     "supervisor": "trio",
     "monitors": "trio",

@@ -1,9 +1,9 @@
 """Which lines a query asks for."""
 
-import re
 from collections import defaultdict
 
 from oxtrio.errors import UsageError
+from oxtrio.logs.pattern import Pattern
 from oxtrio.model.log import LogLine, LogQuery, Stream
 from oxtrio.policy.level import LEVELS, at_least, is_continuation, level_of, named_level
 
@@ -14,16 +14,19 @@ class Sieve:
     """Lets through what *query* asks for, of *instances* (None: all).
 
     For one reader: its lines must come in their order, or all in the opposite one, as those of
-    a traceback are as serious as the line that they follow. Raises UsageError for a regular
-    expression or level that is none.
+    a traceback are as serious as the line that they follow. *hurried*: everybody else waits
+    meanwhile. Raises UsageError for a regular expression or level that is none, and, later on,
+    for one that takes too long to be looked for.
     """
 
-    def __init__(self, query: LogQuery, instances: frozenset[int] | None) -> None:
+    def __init__(
+        self, query: LogQuery, instances: frozenset[int] | None, *, hurried: bool = False
+    ) -> None:
         self.since = query.since
         self.until = query.until
         self.stream = query.stream
         self.instances = instances
-        self._search = pattern_of(query.grep).search if query.grep is not None else None
+        self._pattern = Pattern(query.grep, hurried=hurried) if query.grep is not None else None
         self._wanted = level_wanted(query.level) if query.level is not None else None
         self._level: dict[_Writer, str | None] = {}
         self._undecided: defaultdict[_Writer, int] = defaultdict(int)
@@ -59,19 +62,8 @@ class Sieve:
             and (self.until is None or line.at <= self.until)
             and (self.stream is None or line.stream is self.stream)
             and (self.instances is None or line.instance in self.instances)
-            and (self._search is None or self._search(line.data) is not None)
+            and (self._pattern is None or self._pattern.is_in(line.data))
         )
-
-
-def pattern_of(grep: str) -> re.Pattern[bytes]:
-    """*grep* as a regular expression on bytes. Raises UsageError."""
-    try:
-        return re.compile(grep.encode())
-    except re.error as error:
-        raise UsageError(
-            f"cannot use --grep {grep!r}: {error}",
-            hint="it is a regular expression of Python; put \\ before . * + ? ( ) [ ] { } | ^ $",
-        ) from None
 
 
 def level_wanted(word: str) -> str:

@@ -2,6 +2,8 @@
 
 import re
 
+from oxtrio.logs.pattern import Pattern
+
 KEPT = 64 * 1024
 """Bytes that are kept of a line that has not ended; of a longer one the beginning is forgotten."""
 LOOK_BACK = 1024
@@ -13,7 +15,7 @@ _BEGUN_COLOUR = re.compile(rb"\x1b(?:\[[0-9;:]{0,64})?\Z")
 _BEGUN_MAX = 66
 # Where `ready` is found, so is `.*ready`; but that is looked for from each byte of a line on, and
 # each time to its end.
-_ANYTHING = re.compile(rb"\^?\.\*\??(?![*+?{])")
+_ANYTHING = re.compile(r"\^?\.\*\??(?![*+?{])")
 
 
 class LineWatch:
@@ -22,15 +24,13 @@ class LineWatch:
     Bytes are searched: *pattern* counts as its UTF-8. A line that has not ended counts as soon
     as it matches, in whatever pieces it comes; only a match of more than 1 KiB may be noticed
     later, at the latest when the line ends. What has been searched is not searched again with
-    each piece, so that a line without an end costs no more than others. But how long a search
-    takes is up to *pattern*: `(a+)+b` may take for ever, and nothing else is done meanwhile.
-    Raises `re.error` where *pattern* is none.
+    each piece, so that a line without an end costs no more than others. Raises `UsageError`
+    where *pattern* is none.
     """
 
     def __init__(self, pattern: str) -> None:
-        encoded = pattern.encode()
-        anything = _ANYTHING.match(encoded)
-        self._pattern = re.compile(encoded[anything.end() :] if anything else encoded)
+        anything = _ANYTHING.match(pattern)
+        self._pattern = Pattern(pattern[anything.end() :] if anything else pattern, hurried=True)
         self._line = bytearray()
         """The line that has not ended, as far as it is kept."""
         self._first = 0
@@ -42,7 +42,10 @@ class LineWatch:
         self.matched = False
 
     def feed(self, data: bytes) -> bool:
-        """Look at what comes next; whether a line has matched, now or before."""
+        """Look at what comes next; whether a line has matched, now or before.
+
+        Raises `UsageError` where that takes too long: then it is of no more use.
+        """
         if not self.matched:
             self.matched = self._is_in(self._without_colours(data))
             if self.matched:
@@ -57,8 +60,8 @@ class LineWatch:
                 return True
             self._line.clear()
             self._first = self._searched = 0
-            search = self._pattern.search
-            if any(search(line.removesuffix(b"\r")) for line in whole[1:]):
+            is_in = self._pattern.is_in
+            if any(is_in(line.removesuffix(b"\r")) for line in whole[1:]):
                 return True
         return bool(rest) and self._is_in_longer_line(rest)
 
@@ -78,7 +81,7 @@ class LineWatch:
 
     def _is_in_line(self, start: int) -> bool:
         end = len(self._line) - self._line.endswith(b"\r")
-        return self._pattern.search(self._line, max(start, self._first), end) is not None
+        return self._pattern.is_in(self._line, max(start, self._first), end)
 
     def _without_colours(self, data: bytes) -> bytes:
         data = self._colour + data

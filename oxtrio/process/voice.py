@@ -1,12 +1,11 @@
 """What a run says of itself: by sd_notify, and by lines of its output."""
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
 
-from oxtrio.errors import SpawnFailed
+from oxtrio.errors import SpawnFailed, UsageError
 from oxtrio.logs.watch import LineWatch
 from oxtrio.model.readiness import Test
 from oxtrio.model.spec import ReadySpec, StopSpec
@@ -41,6 +40,8 @@ class Voice:
         self._turned = trio.lowlevel.ParkingLot()
         self._socket: NotifySocket | None = None
         self._pattern = ready.log_line
+        self._in_vain = ""
+        """Why a line of its output is not looked for any more."""
         if ready.notify:
             try:
                 self._socket = NotifySocket(run_id, uid, keepsakes)
@@ -67,13 +68,19 @@ class Voice:
             return None
         try:
             watch = LineWatch(self._pattern)
-        except re.error as error:
-            raise SpawnFailed(f"log_line is no regular expression: {error}") from error
+        except UsageError as error:
+            raise SpawnFailed(f"its log_line: {error.message}", error.hint) from error
 
         def hear(data: bytes) -> None:
-            if not self._deadlines.saw_line and watch.feed(data):
+            if self._deadlines.saw_line or self._in_vain:
+                return
+            try:
+                if not watch.feed(data):
+                    return
                 self._deadlines = self._deadlines.matched()
-                self._turned.unpark_all()
+            except UsageError as error:
+                self._in_vain = f"its log_line: {error.message}"
+            self._turned.unpark_all()
 
         return hear
 
@@ -87,15 +94,15 @@ class Voice:
                 nursery.start_soon(self._receive, self._socket, run)
             while True:
                 self._pass(run)
-                with trio.move_on_at(self._deadlines.next()):
-                    await self._turned.park()
-                overdue = self._deadlines.overdue(trio.current_time())
+                overdue = self._in_vain or self._deadlines.overdue(trio.current_time())
                 if overdue is None:
-                    continue
-                if not run.paused:
+                    with trio.move_on_at(self._deadlines.next()):
+                        await self._turned.park()
+                elif run.paused:
+                    await self._excuse()
+                else:
                     run.fail(overdue)
                     break
-                await self._excuse()
 
     async def _excuse(self) -> None:
         """What is stopped cannot speak: its time is counted anew."""

@@ -58,7 +58,7 @@ async def _lines(
     if not query.follow:
         return
     assembler = LineAssembler()
-    sieve = Sieve(query, None)
+    sieve = Sieve(query, None, hurried=True)
     async for chunk in live:
         if isinstance(chunk, Skipped):
             yield chunk

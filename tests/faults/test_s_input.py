@@ -152,3 +152,24 @@ def test_s16_a_traceback_shows_code_and_no_values(ox: Ox):
 
     assert "IndexError" in ended.stderr
     assert "sk-" not in ended.stderr.replace("'sk-' + 'local-7f3a'", "")
+
+
+def test_s18_a_pattern_without_end_is_given_up_and_holds_nobody_up(ox: Ox):
+    endless, line = "(a|aa)+$", "a" * 60 + "!"
+    ox.up(
+        f"[processes.talks]\ncommand = 'while echo {line}; do sleep 0.1; done'\nstart_secs = 0\n"
+        f"[processes.waits]\ncommand = 'echo {line}; sleep 3600'\nmax_restarts = 1\n"
+        f"health_check = {{ log_line = '{endless}' }}\n",
+        "talks",
+        "canary",
+    )
+    ox.content("h/state/" + ox.state.name + "/logs/talks.log")
+
+    for words in (("logs", "talks"), ("logs", "-f", "-n", "0")):
+        said = ox.refused(2, *words, "--grep", endless)
+        assert "takes longer than" in said
+        assert "hint: make it simpler" in said
+    ox.refused(1, "start", "waits")
+
+    assert "its log_line: looking for" in ox.becomes("waits", "crashed")["reason"]
+    assert ox.rows()["talks"]["restarts"] == 0
