@@ -65,6 +65,8 @@ async def run_daemon(setup: Setup) -> int:
         open_store(setup.default_logs, setup.say) as logs,
         _showing(setup.display, logs),
     ):
+        if setup.seat.handed is not None:
+            logs.recall(setup.seat.handed.chunks)
         children.have_keeper(setup.seat.keeper.pid, {**setup.seat.keeper.exits, **estate.exits})
         supervisor = supervisor_of(setup, children, logs)
         memory, containment = _go_on(supervisor, setup, estate), supervisor.around.containment

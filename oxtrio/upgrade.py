@@ -22,7 +22,7 @@ from oxtrio.model.health import CommandResult
 from oxtrio.process.command import run_to_end
 from oxtrio.process.output import kept_names, mark_of
 from oxtrio.project.lock import Lock
-from oxtrio.supervisor.handover import Handover, describe, live_runs, text_of
+from oxtrio.supervisor.handover import Handover, describe, live_runs, said, text_of
 from oxtrio.supervisor.supervisor import Supervisor
 from oxtrio.supervisor.upgrading import under_way
 from oxtrio.system.handover import become, page_of
@@ -140,12 +140,8 @@ class Upgrade:
     def _described(self) -> Handover:
         limit, expected = self._children.limit.original, self._children.expected()
         described = describe(self._supervisor, expected, limit, __version__)
-        begun = self._display.begun if self._display is not None else ()
-        lines = tuple(
-            (line.app, line.instance, line.stream.value, line.at, line.data.decode("latin-1"))
-            for line in begun
-        )
-        return replace(described, upgrades=described.upgrades + 1, begun=lines)
+        begun = said(self._display.begun) if self._display is not None else ()
+        return replace(described, upgrades=described.upgrades + 1, begun=begun)
 
     @contextmanager
     def _marks_kept(self) -> Iterator[None]:
@@ -186,10 +182,11 @@ def _version_in(result: CommandResult) -> str:
     lines = result.output_tail.decode(errors="replace").splitlines()
     for line in reversed(lines):
         with suppress(ValueError, AttributeError, KeyError):
-            said = json.loads(line)
-            if "version" in said:
-                return str(said["version"])
-            raise OxtrioError(f"the new program cannot go on: {said['error']}", said["hint"])
+            answer = json.loads(line)
+            if "version" in answer:
+                return str(answer["version"])
+            why = f"the new program cannot go on: {answer['error']}"
+            raise OxtrioError(why, answer["hint"])
     raise OxtrioError(f"the new program does not work: {_what_went_wrong(result, lines)}")
 
 

@@ -17,6 +17,8 @@ class Output:
         self.app = app
         self.hub = hub
         self.ring = Ring(app)
+        self.is_in_files = True
+        """All of it; else the ring has what nobody else has."""
 
 
 class Sink:

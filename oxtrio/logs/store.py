@@ -1,6 +1,6 @@
 """All logs of one project: who writes where, what must be tried again, what can be read."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Generic, NoReturn, TypeVar
 
@@ -79,6 +79,7 @@ class LogStore:
         writer = Writer(instance, stream)
         route = route_of(app, instance, stream, self._default_dir)
         if route is None:
+            output.is_in_files = False
             return Sink(output, writer, None)
         file = self._file(app, real_path(route.path))
         date = date_prefix(app.logs.date_format) if app.logs.date_format else None
@@ -132,6 +133,19 @@ class LogStore:
         # No await since the snapshots: what is published from here on is in none of them.
         with self.hub.follow(wants, backlog=backlog, first=begun) as live:
             yield history, live
+
+    def recent(self) -> Iterator[Chunk]:
+        """The last output of each app of which not all is in files: 64 KiB each at most."""
+        for output in self._outputs.values():
+            if not output.is_in_files:
+                yield from output.ring.chunks()
+
+    def recall(self, chunks: Iterable[Chunk]) -> None:
+        """What was `recent` before this program took the place of another one."""
+        for each in chunks:
+            output = self._outputs.setdefault(each.app, Output(each.app, self.hub))
+            output.is_in_files = False
+            output.ring.add(each.at, each.instance, each.stream, each.data)
 
     def needs_retry(self, file: LogFile) -> None:
         """*file* could not be written: try it again, once a second or as soon as it is read."""

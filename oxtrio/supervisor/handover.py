@@ -1,12 +1,12 @@
 """What a supervisor tells the program that takes its place: all that it knows, as one text."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from oxtrio.errors import OxtrioError, ProtocolError
-from oxtrio.model.log import LogLine, Stream
+from oxtrio.model.log import Chunk, LogLine, Stream
 from oxtrio.model.plain import from_plain, to_plain
 from oxtrio.model.status import Event
 from oxtrio.process.record import Record
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Raised where an older oxtrio would misread what is written; new fields alone do not."""
+
+Said = tuple[str, int, str, float, str]
+"""Output: app, instance, stream, wall time, and the bytes as Latin-1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +48,10 @@ class Handover:
     descriptors: tuple[tuple[str, int], ...] = ()
     """What stays open, by name."""
     events: tuple[Event, ...] = ()
-    begun: tuple[tuple[str, int, str, float, str], ...] = ()
-    """Lines that are shown when they end: app, instance, stream, wall time, bytes as Latin-1."""
+    begun: tuple[Said, ...] = ()
+    """Lines that are shown when they end."""
+    recent: tuple[Said, ...] = ()
+    """The last output of apps of which not all is in files."""
 
     @property
     def expected(self) -> Expected:
@@ -64,6 +69,12 @@ class Handover:
         """The lines that had begun to be shown."""
         for app, instance, stream, at, data in self.begun:
             yield LogLine(at, app, instance, Stream(stream), data.encode("latin-1"))
+
+    @property
+    def chunks(self) -> Iterator[Chunk]:
+        """The last output of each app."""
+        for app, instance, stream, at, data in self.recent:
+            yield Chunk(at, app, instance, Stream(stream), data.encode("latin-1"))
 
     def descriptor(self, name: str) -> int | None:
         """The descriptor of this name, or None."""
@@ -95,6 +106,15 @@ def describe(
         strangers=expected.strangers,
         file_limit=file_limit,
         events=supervisor.events(),
+        recent=said(supervisor.around.logs.recent()),
+    )
+
+
+def said(output: Iterable[LogLine | Chunk]) -> tuple[Said, ...]:
+    """*output* as it is handed on."""
+    return tuple(
+        (each.app, each.instance, each.stream.value, each.at, each.data.decode("latin-1"))
+        for each in output
     )
 
 

@@ -394,6 +394,23 @@ def test_in_the_foreground_nothing_is_begun_again_and_its_code_is_known(ox: Ox):
     assert running.err.count("everything runs on") == 2
 
 
+def test_output_that_is_in_no_file_is_there_afterwards(ox: Ox):
+    ox.write(
+        "[processes.a]\ncommand = 'echo before; until test -e go; do sleep 0.05; done;"
+        " echo after; exec sleep 3600'\nstart_secs = 0\n"
+        "[processes.done]\ncommand = 'echo said its word'\nrestart_on_exit = false\n"
+    )
+    running = ox.foreground("run")
+    ox.becomes("done", "exited")
+    running.says("before")
+    ox.done("upgrade")
+    (ox.folder / "go").touch()
+    running.says("after")
+
+    assert ox.done("logs", "a", "--no-prefix").splitlines() == ["before", "after"]
+    assert ox.done("logs", "done", "--no-prefix") == "said its word\n"
+
+
 def test_where_nobody_reads_what_is_shown_it_is_refused_and_nothing_is_lost(ox: Ox):
     count = 60_000
     ox.write(

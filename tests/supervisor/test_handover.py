@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from oxtrio.errors import OxtrioError
-from oxtrio.model.log import LogLine, Stream
+from oxtrio.model.log import Chunk, LogLine, Stream
 from oxtrio.model.status import Event
 from oxtrio.process.record import Record
 from oxtrio.supervisor.handover import Handover, handover_of, text_of
@@ -27,6 +27,7 @@ WHOLE = Handover(
     descriptors=(("control", 11), ("lock/0", 12), ("lock/1", 13)),
     events=(Event(seq=1, at="x", name="a", kind="k", state="s", reason="r"),),
     begun=(("a", 0, "stderr", 1.5, "\xff half"),),
+    recent=(("a", 1, "stdout", 1.0, "\xff whole\n"),),
 )
 
 
@@ -51,6 +52,7 @@ def test_descriptors_are_found_by_name():
 
 def test_lines_that_had_begun_keep_their_bytes():
     assert list(WHOLE.lines) == [LogLine(1.5, "a", 0, Stream.STDERR, b"\xff half")]
+    assert list(WHOLE.chunks) == [Chunk(1.0, "a", 1, Stream.STDOUT, b"\xff whole\n")]
 
 
 def test_what_a_later_version_adds_is_passed_over():
