@@ -169,6 +169,12 @@ class Place:
         address.turns[self] = self.turn
         address.rotate()
 
+    def forsake(self) -> None:
+        """Have no slot any more; whoever serves from one goes on, with clients in its queue."""
+        for address in self._slots:
+            address.turns.pop(self, None)
+        self._slots.clear()
+
     def _release(self) -> None:
         for address, slot in self._slots.items():
             address.turns.pop(self, None)
@@ -209,19 +215,18 @@ class Sockets:
         None where its sockets were not kept: it serves on, and its address is not held until
         its next run. Raises nothing but cancellation.
         """
+        if not all(str(listen) in held for listen in listens):
+            return None
         place = Place(self, Turn.WANTED)
         try:
             for listen in listens:
-                index = held.get(str(listen))
-                if index is None:
-                    raise OxtrioError(f"{listen} was not held")
                 address = await self._address(app, listen)
-                slot = address.group.take_at(index)
+                slot = address.group.take_at(held[str(listen)])
                 if slot is None:
                     raise OxtrioError(f"the socket of {listen} was not kept")
                 place.add(address, slot)
         except OxtrioError:
-            place.move(Turn.LEAVING)
+            place.forsake()
             self.close_unwanted()
             return None
         return place

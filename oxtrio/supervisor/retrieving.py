@@ -1,6 +1,6 @@
 """Held sockets of runs that outlived both their supervisor and its keeper."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -25,13 +25,10 @@ async def retrieve_sockets(
     if not holders:
         await trio.lowlevel.checkpoint()
         return estate
-    await in_thread(partial(retrieve, list(holders.values()), keepsakes, steered=steered))
-    runs: list[Record] = []
-    for record in estate.runs:
-        held = record.held
-        if record.run_id in holders:
-            held = tuple(holders[record.run_id].held.items())
-        runs.append(_recorded(folder, record, held))
+    look = partial(retrieve, list(holders.values()), keepsakes, steered=steered)
+    again = await in_thread(look)
+    given = {run_id: holder.given for run_id, holder in holders.items()}
+    runs = (_recorded(folder, each, again, given.get(each.run_id, {})) for each in estate.runs)
     return replace(estate, runs=tuple(runs))
 
 
@@ -44,9 +41,17 @@ def _holder(record: Record) -> Holder:
     return Holder(roots=roots, listens=record.listens, held=dict(record.held))
 
 
-def _recorded(folder: str | None, record: Record, held: Sequence[tuple[str, int]]) -> Record:
-    if tuple(held) == record.held:
+def _recorded(
+    folder: str | None, record: Record, again: Collection[str], given: Mapping[str, int]
+) -> Record:
+    """*record* with its places as they are now; where it had none left, somebody else stands."""
+    held = tuple(
+        (name, given.get(name, place))
+        for name, place in record.held
+        if name in given or name not in again
+    )
+    if held == record.held:
         return record
     file = RecordFile.of(folder, record)
-    file.update(held=tuple(held))
+    file.update(held=held)
     return file.record

@@ -14,8 +14,10 @@ import trio
 
 STOOD_STILL = 0.2
 """Seconds; who looks at the clock so much later than planned was not running."""
-GRACE = 0.1
+GRACE = 0.25
 """Seconds for which time stands on after that, so that what has come meanwhile is heard."""
+JUST = 0.001
+"""Seconds before what was planned at which it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,10 @@ class Plan:
 class AwakeClock(trio.abc.Clock):
     """Monotonic seconds in which we were awake: `trio.run(..., clock=AwakeClock())`.
 
-    What was planned for the time that was slept through comes after it. That is not granted
-    twice in a row in full, so that time goes on where everything is always late.
+    What was planned first for the time that was slept through comes a quarter of a second after
+    it, and the rest as long after that as it was planned. That quarter is not granted twice in
+    a row, so that time goes on where everything is always late. Whoever is stopped and continued
+    before the next thing that is planned cannot know: that time counts.
     """
 
     def __init__(self) -> None:
@@ -72,12 +76,16 @@ class AwakeClock(trio.abc.Clock):
         return max(now, self._stands_until) - self._missed
 
     def _excuse(self, now: float) -> None:
-        """Nothing of the time since the plan was made counts; the second time some of it does."""
+        """Nothing counts of the time that came after what was planned."""
         shown = self._shown(self._plan.made_at)
+        left = self._plan.until - shown
         if self._plan.made_at >= self._stands_until:
             self._stands_until = now + GRACE
+            shown += max(left - JUST, 0.0)
+        elif left > GRACE:
+            shown += left - GRACE
         else:
-            shown += max(self._plan.until - shown - GRACE, STOOD_STILL)
+            shown += left or STOOD_STILL
         self._missed = max(now, self._stands_until) - shown
 
 

@@ -121,6 +121,25 @@ def test_what_was_run_in_the_foreground_is_taken_over(api: Api):
     assert found.failed == {}
 
 
+def test_one_that_died_meanwhile_takes_nobodys_place(api: Api):
+    """What it had is gone; the numbers of those who are left have changed."""
+    ox = api.ox
+    ox.up(api.oxfile("instances = 3", "restart_on_exit = true"))
+    pids = api.pids(3)
+    ox.crash()
+    os.kill(pids["api:0"], signal.SIGKILL)
+    ox.done("start")
+    ox.becomes("api:0", "running", after=pids["api:0"])
+    now = api.pids(3)
+
+    assert {name for name in now if now[name] == pids[name]} == {"api:1", "api:2"}
+    eventually(lambda: api.answered_by() == {*now.values()}, "all to answer")
+    for name, pid in now.items():
+        ox.done("drain", name)
+        assert api.answered_by() == {*now.values()} - {pid}
+        ox.done("resume", name)
+
+
 def test_a_unix_socket_is_found_by_its_name(ox: Ox):
     path = ox.folder / "api.sock"
     ox.up(

@@ -47,8 +47,8 @@ def test_k04_killed_while_it_writes_down_what_is_wanted_it_always_comes_back_kno
 
     ox.done("scale", "b=1")
     ox.done("restart", "a")
-    names = {each.name for each in ox.state.iterdir()}
-    assert names <= {"state.json", "events.ndjson", "logs", "supervisor.log"}
+    kept = {"state.json", "events.ndjson", "logs", "supervisor.log"}
+    ox.eventually(lambda: {each.name for each in ox.state.iterdir()} <= kept, "it to be tidied up")
     ox.done("stop")
     assert ox.ours() == []
 

@@ -14,6 +14,7 @@ import trio
 from oxtrio.process.record import Record, RecordFile, records_in
 from oxtrio.supervisor.leftovers import end_leftovers
 from oxtrio.system.proc import boot_id, environ_of, stat_of
+from tests.e2e.processes import eventually as waited_for
 from tests.engine import eventually, is_alive, program, read_pid
 
 pytestmark = pytest.mark.slow
@@ -45,7 +46,10 @@ def a_record(run_id: str, **changes: object) -> Record:
 
 def spawn(run_id: str, *argv: str) -> subprocess.Popen[bytes]:
     environ = {**os.environ, "OXTRIO_RUN_ID": run_id}
-    return subprocess.Popen(argv, env=environ, start_new_session=True)
+    process = subprocess.Popen(argv, env=environ, start_new_session=True)
+    # Popen returns a moment before the new program has its environment.
+    waited_for(lambda: environ_of(process.pid).get(b"OXTRIO_RUN_ID") == run_id.encode(), "it")
+    return process
 
 
 def keep(folder: Path, record: Record, process: subprocess.Popen[bytes] | None = None) -> None:
@@ -103,9 +107,6 @@ async def test_a_spawn_that_was_not_recorded_to_its_end_is_found_by_its_marker(
     tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
     started.append(spawn(f"outer:{R1}", "/bin/sleep", "600"))
-    # Its name is another one a moment before its environment is.
-    mark = f"outer:{R1}".encode()
-    await eventually(lambda: environ_of(started[0].pid).get(b"OXTRIO_RUN_ID") == mark)
     keep(tmp_path, a_record(R1))
 
     assert await ended(tmp_path, started[0]) == ("web",)

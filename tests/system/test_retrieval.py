@@ -71,13 +71,13 @@ def test_every_run_gets_the_place_of_its_own_socket(serve: Serve):
         ours[spare].close()
     holders = [holder(pid, listen, place) for place, pid in runs.items()]
 
-    retrieve(holders, keepsakes, steered=True)
+    assert retrieve(holders, keepsakes, steered=True) == {str(listen)}
 
     with ExitStack() as stack:
         found = sockets_of(keepsakes, stack)
         assert set(found) == {kept_name(listen, place) for place in range(3)}
         for place, each in zip(runs, holders, strict=True):
-            inode = os.fstat(found[kept_name(listen, each.held[str(listen)])].fileno()).st_ino
+            inode = os.fstat(found[kept_name(listen, each.given[str(listen)])].fileno()).st_ino
             assert inode == inodes[place]
 
 
@@ -99,10 +99,60 @@ def test_an_address_of_which_a_part_is_somebody_elses_is_left_alone(serve: Serve
     mine = holder(serve(ours[0]), listen, 0)
     serve(ours[1])
 
-    retrieve([mine], keepsakes, steered=True)
+    assert retrieve([mine], keepsakes, steered=True) == frozenset()
 
     assert keepsakes.left() == ()
-    assert mine.held == {str(listen): 0}
+    assert mine.given == {}
+
+
+def test_one_that_has_closed_its_own_is_in_nobodys_way(serve: Serve):
+    """As a server does that ends in peace."""
+    listen, keepsakes = tcp(), Carrier()
+    ours = [open_listener(listen, grouped=True) for _ in range(2)]
+    other = tcp()
+    gone = holder(serve(open_listener(other, grouped=True)), listen, 0)
+    mine = holder(serve(ours[1]), listen, 1)
+    ours[0].close()
+
+    assert retrieve([gone, mine], keepsakes, steered=True) == {str(listen)}
+
+    with ExitStack() as stack:
+        assert set(sockets_of(keepsakes, stack)) == {kept_name(listen, 0)}
+    assert (gone.given, mine.given) == ({}, {str(listen): 0})
+
+
+def test_of_who_has_several_addresses_all_are_had_or_none(serve: Serve):
+    """And so on, with those who share one of them."""
+    first, second, third, keepsakes = tcp(), tcp(), tcp(), Carrier()
+    whole = open_listener(first, grouped=True)
+    shared = [open_listener(second, grouped=True) for _ in range(2)]
+    not_ours = open_listener(third, grouped=False)
+    lacks = Holder(
+        roots=[serve(whole), serve(shared[0])],
+        listens=[first, second],
+        held={str(first): 0, str(second): 0},
+    )
+    spoilt = Holder(
+        roots=[serve(shared[1]), serve(not_ours)],
+        listens=[second, third],
+        held={str(second): 1, str(third): 0},
+    )
+    flags = [flags_of(each) for each in (lacks, spoilt)]
+
+    assert retrieve([lacks, spoilt], keepsakes, steered=True) == frozenset()
+
+    assert keepsakes.left() == ()
+    assert (lacks.given, spoilt.given) == ({}, {})
+    assert [flags_of(each) for each in (lacks, spoilt)] == flags, "their sockets are as they were"
+
+
+def flags_of(holder: Holder) -> list[str]:
+    """How the sockets are open in its processes."""
+    return [
+        each.read_text().split()[3]
+        for pid in holder.roots
+        for each in sorted(Path(f"/proc/{pid}/fdinfo").iterdir())
+    ]
 
 
 def test_a_socket_that_the_server_has_bound_by_itself_is_its_own(serve: Serve):
@@ -123,7 +173,7 @@ def test_one_that_all_share_is_had_once(serve: Serve):
 
     with ExitStack() as stack:
         assert set(sockets_of(keepsakes, stack)) == {kept_name(listen, 0)}
-    assert [each.held for each in holders] == [{str(listen): 0}] * 2
+    assert [each.given for each in holders] == [{str(listen): 0}] * 2
 
 
 def test_what_is_kept_already_is_not_looked_for(serve: Serve):
