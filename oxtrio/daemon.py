@@ -67,7 +67,8 @@ async def run_daemon(setup: Setup) -> int:
     ):
         if setup.seat.handed is not None:
             logs.recall(setup.seat.handed.chunks)
-        children.have_keeper(setup.seat.keeper.pid, {**setup.seat.keeper.exits, **estate.exits})
+        told = {**setup.seat.keeper.exits, **estate.exits}
+        children.have_keeper(setup.seat.keeper.pid, told, [each.pid for each in estate.runs])
         supervisor = supervisor_of(setup, children, logs)
         memory, containment = _go_on(supervisor, setup, estate), supervisor.around.containment
         upgrade = supervisor.successor = Upgrade(setup.seat, supervisor, children)

@@ -21,7 +21,9 @@ from oxtrio.system.proc import stat_of
 from oxtrio.system.spawn import Launch
 
 TELLING = 0.5
-"""Seconds in which the parent of a process that has ended tells how it did."""
+"""Seconds in which the parent of a process that has ended may tell how it did."""
+TELLING_SURELY = 10.0
+"""Seconds in which one does that is known to; this machine may be busy."""
 
 
 class Child:
@@ -37,6 +39,8 @@ class Child:
         """The wait status with which it ended, where that is known."""
         self.gone = trio.Event()
         self.paused = False
+        self.is_told = False
+        """Its parent, who is not us, tells us how it ends."""
         self.on_pause: Callable[[bool], None] | None = None
         self.on_end: Callable[[int], None] | None = None
         """Told the wait status before it is reaped: whoever dies meanwhile leaves it to others."""
@@ -114,7 +118,7 @@ class Child:
             await trio.lowlevel.wait_readable(self._pidfd)
         else:
             await wait_unseen(self.pid, self.started)
-        with trio.move_on_after(TELLING):
+        with trio.move_on_after(TELLING_SURELY if self.is_told else TELLING):
             await self.gone.wait()
         status = exit_status(self._pidfd) if self._pidfd is not None else None
         if self.exit is None and status is not None:

@@ -5,7 +5,7 @@ import ctypes
 import math
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -49,6 +49,8 @@ class Owner:
         self._told: dict[int, int] = dict(expected.exits) if expected else {}
         self._awaited = expected.pids if expected else frozenset()
         """Who is our child already, and about to be adopted."""
+        self._left: frozenset[int] = frozenset()
+        """Who is the keeper's child, and about to be adopted."""
         self._is_among_strangers = False
         """The children of some leader go neither to us nor to the keeper."""
         self._has_adopted = expected is not None and expected.strangers
@@ -83,16 +85,20 @@ class Owner:
         is_ours = pid in self._awaited and (stat is None or stat.parent == os.getpid())
         self._has_adopted |= not is_ours
         self._is_among_strangers |= not (is_ours or is_kept)
+        child.is_told = is_kept
         return child
 
-    def have_keeper(self, pid: int | None, told: Mapping[int, int]) -> None:
+    def have_keeper(
+        self, pid: int | None, told: Mapping[int, int], left: Collection[int] = ()
+    ) -> None:
         """The process *pid* is our parent and gets what a dead supervisor leaves behind.
 
-        *told* is how those ended that it has reaped until now (wait status by pid). None: it is
-        there no more.
+        *told* is how those ended that it has reaped until now (wait status by pid), *left* who is
+        about to be adopted: what it tells of them before that counts. None: it is there no more.
         """
         self._keeper = pid
         self._told |= told
+        self._left |= set(left)
 
     def told(self, pid: int, status: int) -> None:
         """The keeper has reaped *pid*."""
@@ -182,7 +188,7 @@ class Owner:
         if child is not None and child.changed(status):
             self._children.pop(pid, None)
             self._followed.pop(pid, None)
-        elif child is None and pid in self._awaited and has_ended(status):
+        elif child is None and pid in self._awaited | self._left and has_ended(status):
             self._told[pid] = status  # whoever adopts it is on the way
 
 

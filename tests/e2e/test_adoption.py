@@ -100,6 +100,27 @@ def test_one_that_ends_in_the_gap_has_its_last_words_and_its_exit(ox: Ox):
     assert "last words" in ox.done("logs", "a", "--no-prefix").splitlines()
 
 
+def test_of_those_that_end_while_they_are_adopted_each_exit_is_known(ox: Ox):
+    """They end one after the other, before, during and after that."""
+    codes = {f"a{number}": 10 + number for number in range(40)}
+    ox.write(
+        "".join(
+            f"[processes.{name}]\nrestart_on_exit = false\n"
+            f"command = 'read line < go; sleep {(code - 10) * 0.04:.2f}; exit {code}'\n"
+            for name, code in codes.items()
+        )
+    )
+    os.mkfifo(ox.folder / "go")
+    ox.done("start")
+    with (ox.folder / "go").open("w") as go:
+        go.write("x\n" * len(codes))
+        go.flush()
+        killed(ox)
+        ended = {name: ox.becomes(name, "crashed")["exit"]["code"] for name in codes}
+
+    assert ended == codes
+
+
 def test_what_an_operator_wanted_is_still_wanted(ox: Ox):
     ox.write(SLEEPER + SLEEPER.replace(".a]", ".b]") + SLEEPER.replace(".a]", ".c]"))
     ox.done("start")
