@@ -29,7 +29,9 @@ def start(target: Target, order: Order) -> None:
     """Start the supervisor where there is none, then what *order* names."""
     target.hurry()
     if not target.is_running():
-        preview.check_names(target.config(), order.names)
+        # Apps that run without a supervisor must have one, whatever is wrong with the rest.
+        if order.dry_run or not target.has_left_running():
+            preview.check_names(target.config(), order.names)
         if order.dry_run:
             print(preview.would_start(target.config(), order.names))
             return
@@ -68,9 +70,9 @@ def stop(target: Target, order: Order) -> None:
         except NotRunning:
             if target.is_running():
                 raise  # somebody holds the lock, and does not answer
-            if not order.names and target.has_left_running():
-                # A new supervisor ends first what the one before it left behind.
-                note("warning", "the supervisor is gone, but its apps still run: ends them")
+            if target.has_left_running():
+                what = "starts it again" if order.names else "ends them"
+                note("warning", f"the supervisor is gone, but its apps still run: {what}")
                 target.launch()
                 stop(target, order)
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -53,20 +54,33 @@ class Following:
         self._query = query
         self._recent: deque[LogLine] = deque(maxlen=REMEMBERED)
         self._known: Counter[tuple[str, int, str, bytes]] = Counter()
+        self._begun: float | None = None
+        """Wall time from which on lines are wanted: that of the first one, or of the question."""
 
     def next_query(self) -> LogQuery:
         """What to ask for: at first what is wanted, then what comes after that."""
-        if not self._recent:
+        if self._begun is None:
+            self._begun = time.time()
             return self._query
-        since = self._recent[-1].at - OVERLAP
+        since = self._begun
+        if self._recent:
+            # Nothing before the first one, which nobody has asked for.
+            since = max(self._recent[-1].at - OVERLAP, self._begun - SLACK)
         recent = (line for line in self._recent if line.at >= since - SLACK)
         self._known = Counter(map(_key, recent))
         return replace(self._query, lines=None, since=since)
 
     def is_new(self, line: LogLine) -> bool:
-        """Whether *line* was not there before; it is from now on."""
-        if self._known and self._known[_key(line)] > 0:
-            self._known[_key(line)] -= 1
+        """Whether *line* is wanted and was not there before; it is from now on."""
+        key = _key(line)
+        if self._known.get(key):
+            self._known[key] -= 1
+            if not self._known[key]:
+                del self._known[key]
+            return False
+        if not self._recent:
+            self._begun = line.at
+        elif self._known and self._begun is not None and line.at < self._begun:
             return False
         self._recent.append(line)
         return True

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from oxtrio.cli import table
 from oxtrio.cli.terminal import height, note, wants_colour, width
-from oxtrio.errors import DaemonUnreachable, NotRunning, UsageError
+from oxtrio.errors import UsageError
 from oxtrio.model.state import State
 from oxtrio.model.status import InstanceStatus
 
 if TYPE_CHECKING:
-    from oxtrio.cli.target import Target
     from oxtrio.control.client import Client
 
 UP = frozenset({State.RUNNING, State.RELOADING, State.DRAINED, State.EXITED})
@@ -35,16 +34,6 @@ def show(client: Client, names: tuple[str, ...], *, json: bool) -> int:
         for warning in client.supervisor().warnings:
             note("warning", warning)
     return 0 if all_up(rows) else NOT_ALL_UP
-
-
-def not_running(target: Target, error: NotRunning) -> NotRunning:
-    """What to say when there is no supervisor; that its apps may run on without it."""
-    if isinstance(error, DaemonUnreachable) or not target.has_left_running():
-        return error
-    return NotRunning(
-        "the supervisor is gone, but its apps still run",
-        "oxtrio start ends them and begins anew; oxtrio stop ends them",
-    )
 
 
 def readiness(client: Client, names: tuple[str, ...]) -> int:

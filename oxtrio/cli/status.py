@@ -41,7 +41,7 @@ def status(
             if watch:
                 standing.watch(client, wanted)
             raise typer.Exit(standing.show(client, wanted, json=json))
-    except NotRunning as error:
+    except NotRunning:
         if json:
             print("[]")
-        raise standing.not_running(target_of(context), error) from None
+        raise

@@ -164,20 +164,27 @@ def _is_on_its_way(where: Folders, waited: float) -> bool:
 def _in_other_words(error: NotRunning, where: Folders) -> NotRunning:
     """Somebody holds a lock, and nobody listens: the socket was removed, or is not there yet."""
     from oxtrio.project.folders import running
+    from oxtrio.project.left_running import has_left_running
     from oxtrio.project.lock import holder
 
-    if not where.is_served:
-        return (
-            DaemonUnreachable(
-                "the supervisor ended by force, and has not come up again yet",
-                f"oxtrio start tries it now; see {where.supervisor_log}",
-            )
-            if where.is_kept
-            else error
+    if where.is_kept and not where.is_served:
+        return DaemonUnreachable(
+            "the supervisor ended by force, and has not come up again yet",
+            f"oxtrio start tries it now; see {where.supervisor_log}",
         )
+    if not where.is_served:
+        return _left_running() if has_left_running(where) else error
     described = (each.pid for each in running(environ) if each.id == where.id)
     pid = next(described, 0) or holder(where.state or where.runtime or "")
     return DaemonUnreachable(
         f"the supervisor (pid {pid}) runs, but nobody listens at {where.socket}",
         f"where it is not just starting: kill {pid} (stops it and its apps), then oxtrio start",
+    )
+
+
+def _left_running() -> NotRunning:
+    return NotRunning(
+        "the supervisor is gone, but its apps still run",
+        "oxtrio start goes on with them, or ends them first where on_crash says so; "
+        "oxtrio stop ends them",
     )

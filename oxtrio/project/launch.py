@@ -12,6 +12,7 @@ from pathlib import Path
 
 from oxtrio.errors import AlreadyRunning, ConfigError, OxtrioError
 from oxtrio.project.folders import Folders, folders, prepare
+from oxtrio.project.left_running import has_left_running
 from oxtrio.project.locate import Project
 from oxtrio.project.lock import take
 from oxtrio.project.reading import load_project
@@ -27,18 +28,25 @@ KEEPER = str(Path(__file__).parents[1] / "keeper.py")
 def launch(project: Project, environ: Mapping[str, str]) -> None:
     """Start it, and return when its control socket answers.
 
-    Raises `ConfigError` before anything is started, and `OxtrioError` with the reason where it
-    does not come up. When somebody else was faster, theirs is as good.
+    Raises `ConfigError` before anything is started, unless apps run without a supervisor: then
+    what the oxfile said before holds. Raises `OxtrioError` with the reason where it does not come
+    up. When somebody else was faster, theirs is as good.
     """
-    load_project(project, environ)
     where = folders(project.id, environ)
+    request: dict[str, object] = {"project": asdict(project)}
+    try:
+        load_project(project, environ)
+    except ConfigError:
+        if not has_left_running(where):
+            raise
+        request["goes_on"] = True
     prepare(where)
-    end = time.monotonic() + PATIENCE
-    while not (_launched(project, where, environ) or _has_come_up(where, end)):
+    end, text = time.monotonic() + PATIENCE, json.dumps(request)
+    while not (_launched(text, where, environ) or _has_come_up(where, end)):
         pass  # who was faster has failed meanwhile: with which reason, our own will say
 
 
-def _launched(project: Project, where: Folders, environ: Mapping[str, str]) -> bool:
+def _launched(request: str, where: Folders, environ: Mapping[str, str]) -> bool:
     """Start a keeper, which starts the supervisor; False where somebody else does that."""
     if where.keeper_lock is None:
         return False  # it has no folders and is served all the same: by `run`
@@ -50,7 +58,6 @@ def _launched(project: Project, where: Folders, environ: Mapping[str, str]) -> b
     # The supervisor keeps descriptors of one digit for its runs.
     writing = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 10)
     os.close(low)
-    request = json.dumps({"project": asdict(project)})
     supervisor = [sys.executable, "-P", "-m", "oxtrio.entry", "--supervise", request]
     try:
         with os.fdopen(reading) as answer, open(where.supervisor_log or os.devnull, "ab") as log:

@@ -17,9 +17,12 @@ from oxtrio.supervisor.memory import Memory
 from oxtrio.system.keeper_link import find_keeper, keeper_of
 
 
-def run_background(project: Project, arguments: Sequence[str], handed: Handover | None) -> int:
+def run_background(
+    project: Project, arguments: Sequence[str], handed: Handover | None, *, goes_on: bool
+) -> int:
     """Supervise *project*. *arguments* are our request, and, for the first that a keeper starts,
     the descriptor to which it answers; *handed* comes from the program whose place we take.
+    *goes_on*: apps run without a supervisor, and what the oxfile said before will do for them.
     """
     answer = Answer(int(arguments[1]) if arguments[1:] else None)
     keeper = find_keeper(os.environ) if handed is None else keeper_of(dict(handed.descriptors))
@@ -31,7 +34,8 @@ def run_background(project: Project, arguments: Sequence[str], handed: Handover 
 
     try:
         where = folders(project.id, environ)
-        config = _config_of(project, where, environ, resumes=not arguments[1:] and handed is None)
+        resumes = goes_on or (not arguments[1:] and handed is None)
+        config = _config_of(project, where, environ, resumes=resumes)
         prepare(where)
         lock = serve(where, project, config, handed)
         keeper.greet()

@@ -25,7 +25,8 @@ def supervise(arguments: Sequence[str]) -> int:
     """Be the supervisor that *arguments* ask for; the exit code."""
     request = json.loads(arguments[0])
     if "run" not in request:
-        return run_background(_project_of(request), arguments, _handover())
+        goes_on = request.get("goes_on") is True
+        return run_background(_project_of(request), arguments, _handover(), goes_on=goes_on)
     try:
         return run_foreground(_run_of(request), _handover())
     except OxtrioError as error:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import trio
 
-STOOD_STILL = 0.2
+STOOD_STILL = 0.05
 """Seconds; who looks at the clock so much later than planned was not running."""
-GRACE = 0.25
+GRACE = 0.1
 """Seconds for which time stands on after that, so that what has come meanwhile is heard."""
 JUST = 0.001
 """Seconds before what was planned at which it stands."""
@@ -35,9 +35,9 @@ class Plan:
 class AwakeClock(trio.abc.Clock):
     """Monotonic seconds in which we were awake: `trio.run(..., clock=AwakeClock())`.
 
-    What was planned first for the time that was slept through comes a quarter of a second after
-    it, and the rest as long after that as it was planned. That quarter is not granted twice in
-    a row, so that time goes on where everything is always late. Whoever is stopped and continued
+    What was planned first for the time that was slept through comes a tenth of a second after
+    it, and the rest as long after that as it was planned. That tenth is not granted twice in a
+    row, so that time goes on where everything is always late. Whoever is stopped and continued
     before the next thing that is planned cannot know: that time counts.
     """
 

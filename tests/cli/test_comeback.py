@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from oxtrio.cli import comeback
 from oxtrio.cli.comeback import Following, followed
 from oxtrio.cli.target import Target
 from oxtrio.errors import DaemonUnreachable, NotRunning, ProtocolError
@@ -29,7 +30,8 @@ def test_the_first_supervisor_is_asked_what_is_wanted():
 
 def test_the_next_one_is_asked_for_a_second_of_it_again():
     following = Following(LogQuery(lines=7, grep="x", follow=True))
-    shown(following, at(100.0))
+    following.next_query()
+    shown(following, at(90.0), at(100.0))
 
     again = following.next_query()
 
@@ -38,6 +40,7 @@ def test_the_next_one_is_asked_for_a_second_of_it_again():
 
 def test_what_was_shown_is_not_shown_again_even_where_files_know_the_time_less_exactly():
     following = Following(LogQuery(follow=True))
+    following.next_query()
     shown(following, at(98.0, b"1"), at(99.5, b"2"), at(99.96, b"3"))
     following.next_query()
 
@@ -46,8 +49,34 @@ def test_what_was_shown_is_not_shown_again_even_where_files_know_the_time_less_e
     assert again == [b"4"]
 
 
+def test_nothing_is_shown_that_came_before_what_was_asked_for():
+    """Who has just begun to follow is not told of the second before that."""
+    following = Following(LogQuery(lines=0, follow=True))
+    following.next_query()
+    shown(following, at(99.9, b"5"), at(100.0, b"6"))
+
+    assert following.next_query().since == pytest.approx(99.8)
+    again = shown(following, at(99.82, b"4"), at(99.88, b"5"), at(99.99, b"6"), at(100.1, b"7"))
+
+    assert again == [b"7"]
+
+
+def test_who_has_seen_no_line_yet_is_told_of_those_that_come_in_the_gap(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(comeback.time, "time", lambda: 100.0)
+    following = Following(LogQuery(lines=0, follow=True))
+    following.next_query()
+
+    again = following.next_query()
+
+    assert (again.lines, again.since) == (None, 100.0)
+    assert shown(following, at(100.1, b"1"), at(100.2, b"2")) == [b"1", b"2"]
+
+
 def test_lines_that_are_all_the_same_are_counted():
     following = Following(LogQuery(follow=True))
+    following.next_query()
     shown(following, at(99.8), at(99.9), at(100.0))
     following.next_query()
 
@@ -56,6 +85,7 @@ def test_lines_that_are_all_the_same_are_counted():
 
 def test_other_apps_and_streams_have_lines_of_their_own():
     following = Following(LogQuery(follow=True))
+    following.next_query()
     shown(following, line("a", b"x", at=100.0))
     following.next_query()
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.load import LoadSpec, start
 from tests.e2e.kit import FIXTURES, PYTHON, Ox
-from tests.e2e.processes import eventually
+from tests.e2e.processes import alive, eventually
 from tests.e2e.site import GENTLE, LOST, Api, is_refused
 
 pytestmark = pytest.mark.slow
@@ -178,3 +178,52 @@ def test_one_socket_that_all_share_is_one(api: Api):
         found = load.stop().whole
 
     assert set(found.failed) <= LOST, found.failed
+
+
+SLEEPERS = "".join(
+    f'[processes.{name}]\ncommand = "sleep 3600"\nstart_secs = 0\n' for name in ("a", "b")
+)
+
+
+def test_every_command_says_that_apps_run_without_a_supervisor(ox: Ox):
+    ox.up(SLEEPERS)
+    ox.crash()
+
+    for words in (["status"], ["restart", "a"], ["why", "a"], ["logs"], ["wait", "a"], ["reload"]):
+        assert "the supervisor is gone, but its apps still run" in ox.refused(3, *words)
+    assert "oxtrio start goes on with them" in ox.refused(3, "status")
+    ox.done("start")
+
+
+def test_to_stop_one_of_them_the_others_get_a_supervisor(ox: Ox):
+    ox.up(SLEEPERS)
+    before = {name: ox.pid(name) for name in ("a", "b")}
+    ox.crash()
+
+    ended = ox("stop", "a")
+
+    assert ended.returncode == 0
+    assert "starts it again" in ended.stderr
+    assert ox.rows()["a"]["status"] == "stopped"
+    assert not alive(before["a"])
+    assert ox.pid("b") == before["b"]
+
+
+def test_a_broken_oxfile_keeps_nobody_without_a_supervisor(ox: Ox):
+    ox.write(SLEEPERS)
+    ox.done("start")
+    before = ox.pid("a")
+    ox.crash()
+    whole = (ox.folder / "oxfile.toml").read_text()
+    ox.write("[processes.a\n")
+
+    assert "oxfile.toml:1" in ox("start").stderr
+
+    assert ox.pid("a") == before
+    assert "what it said before holds" in ox("status").stderr
+    ox.crash()
+    ox.done("stop")
+    assert not alive(before)
+    assert ox.ours() == []
+    ox.write(whole)
+    ox.done("start")
