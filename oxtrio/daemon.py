@@ -65,10 +65,7 @@ async def run_daemon(setup: Setup) -> int:
         open_store(setup.default_logs, setup.say) as logs,
         _showing(setup.display, logs),
     ):
-        if setup.seat.handed is not None:
-            logs.recall(setup.seat.handed.chunks)
-        told = {**setup.seat.keeper.exits, **estate.exits}
-        children.have_keeper(setup.seat.keeper.pid, told, [each.pid for each in estate.runs])
+        _recall(setup, estate, children, logs)
         supervisor = supervisor_of(setup, children, logs)
         memory, containment = _go_on(supervisor, setup, estate), supervisor.around.containment
         upgrade = supervisor.successor = Upgrade(setup.seat, supervisor, children)
@@ -98,6 +95,15 @@ async def run_daemon(setup: Setup) -> int:
             top.cancel_scope.cancel()
     signals.ignore()
     return ending.exit_code
+
+
+def _recall(setup: Setup, estate: Estate, children: Owner, logs: LogStore) -> None:
+    """What an earlier supervisor, or its keeper, has told."""
+    if setup.seat.handed is not None:
+        logs.recall(setup.seat.handed.chunks)
+    keeper = setup.seat.keeper
+    told = {**keeper.exits, **estate.exits}
+    children.have_keeper(keeper.pid, told, [each.pid for each in estate.runs])
 
 
 def _announce(setup: Setup, supervisor: Supervisor, herald: Herald) -> None:

@@ -241,6 +241,10 @@ class Living:
         chance = random.uniform(-1.0, 1.0)
         restart = standing.spec.restart if life.spec is None else life.spec.restart
         decision = after_run(restart, ended, life.streak, now, chance)
+        if isinstance(decision, Retry) and run is not None:
+            decision = replace(
+                decision, delay=max(0.0, decision.delay - run.record.record.ended_ago)
+            )
         why = describe(ended)
         standing.remember(ended, run)
         match decision:

@@ -16,6 +16,7 @@ from oxtrio.process.record import Record, RecordFile
 from oxtrio.process.recovery import reopen_output
 from oxtrio.process.run import Owner, Run
 from oxtrio.process.voice import Voice
+from oxtrio.system.clock import real_time
 from oxtrio.system.proc import boot_id
 
 
@@ -104,7 +105,7 @@ def _adopt(
     kin.seen.update(record.seen)
     run = Run(owner, preparation, kin, RecordFile.of(around.runs, replace(record, seen=())), tail)
     run.voice = voice
-    run.spawned_at = trio.current_time() - record.age
+    run.spawned_at, run.began = trio.current_time() - record.age, real_time() - record.age
     if record.main_pid:
         run.main.name(record.main_pid)
     if record.ready:

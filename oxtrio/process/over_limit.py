@@ -8,6 +8,7 @@ from oxtrio.model.exit import Exit
 from oxtrio.policy.restart import Ended, Retry, after_run
 from oxtrio.process.life import Life
 from oxtrio.process.run import Run
+from oxtrio.system.clock import real_time
 
 
 def life_after(life: Life, run: Run, why: str, chance: float) -> Life | None:
@@ -17,7 +18,7 @@ def life_after(life: Life, run: Run, why: str, chance: float) -> Life | None:
     would. Where it does not make it, *run* fails all the same. *chance* in [-1, 1] is the jitter.
     """
     now = trio.current_time()
-    ended = Ended(exit=Exit(), lasted=now - run.spawned_at, fault=why)
+    ended = Ended(exit=Exit(), lasted=real_time() - run.began, fault=why)
     decision = after_run(run.spec.restart, ended, life.streak, now, chance)
     if not isinstance(decision, Retry):
         return None

@@ -74,6 +74,8 @@ class Record:
     """Of its instance, when it was spawned: restarts, failures and ends in a row."""
     status: int | None = None
     """The wait status with which it ended, where that is known."""
+    ended_after: float = 0.0
+    """`boot_seconds` of that; 0 where nobody knows."""
     seen: tuple[tuple[int, int], ...] = ()
     """Pids and start times of its descendants; only in what one program hands on to the next."""
 
@@ -101,6 +103,11 @@ class Record:
         """Seconds since the spawn; meant for runs of this boot."""
         return max(0.0, boot_seconds() - self.spawned_after)
 
+    @property
+    def ended_ago(self) -> float:
+        """Seconds since its end, which perhaps another supervisor has seen; 0 where not known."""
+        return max(0.0, boot_seconds() - self.ended_after) if self.ended_after else 0.0
+
     def _lives(self, pid: int, started: int) -> bool:
         stat: ProcessStat | None = stat_of(pid) if pid > 1 else None
         same = stat is not None and not stat.dead and stat.started == started
@@ -125,6 +132,10 @@ class RecordFile:
         """Complete it: it has just been spawned."""
         now, after = time.time(), boot_seconds()
         self.update(pid=pid, started=started, spawned_at=now, spawned_after=after)
+
+    def ended(self, status: int) -> None:
+        """It has just ended, and is about to be reaped."""
+        self.update(status=status, ended_after=boot_seconds())
 
     def update(self, **changes: object) -> None:
         """Some fields are different now. What it says of itself goes along with the next one."""
@@ -206,7 +217,12 @@ def record_of(raw: bytes) -> Record | None:
     except (ValueError, RecursionError, ProtocolError):
         return None
     numbers = (record.pid, record.started, record.main_pid, record.main_started, record.instance)
-    times = (record.stop_timeout, record.spawned_at, record.spawned_after)
+    times = (
+        record.stop_timeout,
+        record.spawned_at,
+        record.spawned_after,
+        record.ended_after,
+    )
     right = all(0 <= number < 1 << 63 for number in numbers)
     right = right and all(0 <= seconds < math.inf for seconds in times)
     right = right and record.stop_signal in signal.valid_signals()

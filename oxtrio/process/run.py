@@ -21,6 +21,7 @@ from oxtrio.process.record import RecordFile
 from oxtrio.process.sockets import Place
 from oxtrio.process.stop import stop_kin, sweep_kin
 from oxtrio.process.voice import Voice
+from oxtrio.system.clock import real_time
 from oxtrio.system.containment import Kin, send
 from oxtrio.system.oom import oom_kills
 from oxtrio.system.probes import Connect
@@ -54,7 +55,7 @@ class Run:
         self.outputs: Sequence[Output] = ()
         """Its two streams, stdout first."""
         self.voice: Voice | None = None
-        """What it says of itself is heard there; None where it is asked for nothing."""
+        """Hears what it says of itself; None where it is asked for nothing."""
         self.proven = trio.Event()
         """It has passed every readiness test."""
         self.passes = 0
@@ -63,14 +64,14 @@ class Run:
         """What it says of itself."""
         self.run_id = kin.run_id
         self.child = kin.leader
-        self.main = MainProcess(
-            kin, preparation.surroundings.containment, preparation.surroundings.children
-        )
+        self._around = around = preparation.surroundings
+        self.main = MainProcess(kin, around.containment, around.children)
         self.kin = kin
         self.tail = tail
         self.record = record
         """What its next owner must know."""
         self.spawned_at = trio.current_time()
+        self.began = real_time()  # which does not stand still with us
         self.ended = trio.Event()
         self.ready = False
         self.unhealthy = False
@@ -82,12 +83,11 @@ class Run:
         self.being_stopped = False
         self._owner = owner
         self._preparation = preparation
-        self._around = preparation.surroundings
         self._cut_short = trio.CancelScope()
         self._patience: trio.CancelScope | None = None
         self._hurried = False
         self.child.on_pause = self._on_pause
-        self.child.on_end = lambda status: self.record.update(status=status)
+        self.child.on_end = self.record.ended
 
     # What monitors see and say (monitors/target.py).
 
@@ -265,7 +265,7 @@ class Run:
     def as_ended(self) -> Ended:
         """How it ended, now that it has."""
         exit = self.main.exit or Exit()
-        return Ended(exit=exit, lasted=trio.current_time() - self.spawned_at, fault=self.fault)
+        return Ended(exit=exit, lasted=real_time() - self.began, fault=self.fault)
 
     async def stop(self, why: str = "") -> None:
         """End everything of it: the ladder of SPEC §7. Shielded, bounded by its patience."""

@@ -1,6 +1,6 @@
 """The addresses that oxtrio holds for apps, and where each run has its place in them."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import trio
 
@@ -25,6 +25,8 @@ class _Address:
         self.app = app
         self.group = group
         self.turns: dict[Place, Turn] = {}
+        self.reserved: dict[int, Slot] = {}
+        """Slots of runs that are about to be adopted, by their place."""
         self.rotated = trio.lowlevel.ParkingLot()
         self._serving: tuple[Place, ...] = ()
 
@@ -189,6 +191,12 @@ class Sockets:
         self._held: dict[str, _Address] = {}
         self._opening: set[str] = set()
         self._opened = trio.lowlevel.ParkingLot()
+        self._reserved: dict[str, list[int]] = {}
+
+    def reserve(self, held: Iterable[tuple[str, int]]) -> None:
+        """Nobody but who reclaims these slots may have them. Before any address is opened."""
+        for name, index in held:
+            self._reserved.setdefault(name, []).append(index)
 
     async def claim(self, app: str, listens: Sequence[ListenSpec], turn: Turn) -> Place:
         """A new place at all of *listens*, which are held from now on.
@@ -221,7 +229,8 @@ class Sockets:
         try:
             for listen in listens:
                 address = await self._address(app, listen)
-                slot = address.group.take_at(held[str(listen)])
+                index = held[str(listen)]
+                slot = address.reserved.pop(index, None) or address.group.take_at(index)
                 if slot is None:
                     raise OxtrioError(f"the socket of {listen} was not kept")
                 place.add(address, slot)
@@ -253,6 +262,9 @@ class Sockets:
             self._opening.add(name)
             try:
                 address = self._held[name] = _Address(app, await self._open(listen))
+                for index in self._reserved.pop(name, ()):
+                    if (slot := address.group.take_at(index)) is not None:
+                        address.reserved[index] = slot
             finally:
                 self._opening.discard(name)
                 self._opened.unpark_all()

@@ -12,12 +12,19 @@ from dataclasses import dataclass
 
 import trio
 
-STOOD_STILL = 0.05
+STOOD_STILL = 0.2
 """Seconds; who looks at the clock so much later than planned was not running."""
 GRACE = 0.1
 """Seconds for which time stands on after that, so that what has come meanwhile is heard."""
+LATE = 0.02
+"""Seconds; who is so late has something to hear first as well, before it calls others late."""
+MOMENT = 0.03
+"""Seconds for that."""
 JUST = 0.001
-"""Seconds before what was planned at which it stands."""
+"""Seconds before what was planned at which time stands meanwhile."""
+STEP, PART = 0.5, 8
+"""The longest plan is so many seconds, or that part of what is left, if that is more: what is not
+noticed of a standstill is no more than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +42,9 @@ class Plan:
 class AwakeClock(trio.abc.Clock):
     """Monotonic seconds in which we were awake: `trio.run(..., clock=AwakeClock())`.
 
-    What was planned first for the time that was slept through comes a tenth of a second after
-    it, and the rest as long after that as it was planned. That tenth is not granted twice in a
-    row, so that time goes on where everything is always late. Whoever is stopped and continued
-    before the next thing that is planned cannot know: that time counts.
+    When a standstill is noticed, nothing counts since the clock was last looked at, which happens
+    every half second as long as anything is planned, and less often where that is far off. That
+    is not granted twice in a row, so that time goes on where everything is always late.
     """
 
     def __init__(self) -> None:
@@ -60,14 +66,17 @@ class AwakeClock(trio.abc.Clock):
         """Real seconds until *deadline*; Trio will sleep so long at most."""
         now = time.monotonic()
         left = max(0.0, deadline - self._look(now))
-        if left:
-            left += max(0.0, self._stands_until - now)
-            self._plan = Plan(now, now + left, deadline)
-        return left
+        if not left:
+            return 0.0
+        left = min(left, max(STEP, left / PART))
+        real = left + max(0.0, self._stands_until - now)
+        self._plan = Plan(now, now + real, self._shown(now) + left)
+        return real
 
     def _look(self, now: float) -> float:
-        if now - self._plan.latest > STOOD_STILL:
-            self._excuse(now)
+        late = now - self._plan.latest
+        if late > LATE:
+            self._excuse(now, late)
         shown = self._shown(now)
         self._plan = Plan(now, now, shown)
         return shown
@@ -75,17 +84,21 @@ class AwakeClock(trio.abc.Clock):
     def _shown(self, now: float) -> float:
         return max(now, self._stands_until) - self._missed
 
-    def _excuse(self, now: float) -> None:
-        """Nothing counts of the time that came after what was planned."""
+    def _excuse(self, now: float, late: float) -> None:
+        """Let time stand where it stood when the plan was made, or just before its end."""
         shown = self._shown(self._plan.made_at)
         left = self._plan.until - shown
-        if self._plan.made_at >= self._stands_until:
+        if self._plan.made_at < self._stands_until:
+            if late <= STOOD_STILL:
+                return
+            shown += left - GRACE if left > 2 * GRACE else left or STOOD_STILL
+        elif late > STOOD_STILL:
             self._stands_until = now + GRACE
+        elif left:
+            self._stands_until = now + MOMENT
             shown += max(left - JUST, 0.0)
-        elif left > GRACE:
-            shown += left - GRACE
         else:
-            shown += left or STOOD_STILL
+            return
         self._missed = max(now, self._stands_until) - shown
 
 

@@ -259,6 +259,13 @@ class FakeGroup:
         self.slots.append(FakeSlot(self, number))
         return self.slots[-1]
 
+    def take_at(self, place: int) -> FakeSlot | None:
+        if place not in self.free:
+            return None
+        self.free.remove(place)
+        self.slots.append(FakeSlot(self, place))
+        return self.slots[-1]
+
     def serve(self, slots: Sequence[FakeSlot]) -> None:
         assert slots
         assert not any(slot.released for slot in slots)

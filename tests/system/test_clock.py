@@ -7,10 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oxtrio.system import clock as module
-from oxtrio.system.clock import GRACE, JUST, STOOD_STILL, AwakeClock, real_time
+from oxtrio.system.clock import (
+    GRACE,
+    JUST,
+    LATE,
+    MOMENT,
+    STEP,
+    STOOD_STILL,
+    AwakeClock,
+    real_time,
+)
 
 ON_TIME = st.floats(0, STOOD_STILL / 2)
-LATE = st.floats(STOOD_STILL * 2, 100)
+TOO_LATE = st.floats(STOOD_STILL * 2, 100)
 
 
 class Reality:
@@ -40,8 +49,16 @@ class Sleeper:
     def plans(self, deadline: float) -> float:
         return self.clock.deadline_to_sleep_time(self.begun + deadline)
 
-    def sleeps(self, deadline: float, *, late: float = 0.0) -> float:
-        """Sleep until *deadline*, and so much longer; what the clock shows then."""
+    def sleeps(self, deadline: float) -> float:
+        """Sleep until *deadline*, on time; what the clock shows then."""
+        self.looks = 0
+        while left := self.plans(deadline):
+            self.reality.now += left
+            self.looks += 1
+        return self.shown
+
+    def is_late(self, deadline: float, late: float) -> float:
+        """Sleep for it once, and so much longer than planned; what the clock shows then."""
         self.reality.now += self.plans(deadline) + late
         return self.shown
 
@@ -57,19 +74,43 @@ def sleeper(monkeypatch: pytest.MonkeyPatch) -> Sleeper:
 
 def test_it_goes_as_real_time_goes_as_long_as_we_are_awake(sleeper: Sleeper):
     assert sleeper.sleeps(5.0) == pytest.approx(5.0)
-    assert sleeper.sleeps(6.0, late=0.01) == pytest.approx(6.01)
-    assert sleeper.works(0.04) == pytest.approx(6.05)
-    assert sleeper.sleeps(3.0) == pytest.approx(6.05), "that has passed already"
-    assert sleeper.plans(7.05) == pytest.approx(1.0)
+    assert sleeper.is_late(5.4, 0.01) == pytest.approx(5.41)
+    assert sleeper.works(0.15) == pytest.approx(5.56)
+    assert sleeper.sleeps(3.0) == pytest.approx(5.56), "that has passed already"
+    assert sleeper.plans(5.96) == pytest.approx(0.4)
+
+
+def test_it_is_looked_at_seldom_where_nothing_is_due_soon(sleeper: Sleeper):
+    sleeper.sleeps(24 * 3600.0)
+    assert sleeper.looks < 120
 
 
 def test_what_was_slept_through_does_not_count(sleeper: Sleeper):
-    assert sleeper.sleeps(20.0, late=30) == pytest.approx(20.0 - JUST)
-    assert sleeper.plans(20.0) == pytest.approx(JUST + GRACE), "it stands until all is heard"
+    assert sleeper.is_late(20.0, 30) == pytest.approx(0.0)
     for _ in range(4):
-        assert sleeper.works(GRACE / 4) == pytest.approx(20.0 - JUST)
+        assert sleeper.works(GRACE / 4) == pytest.approx(0.0), "it stands until all is heard"
     assert sleeper.sleeps(20.0) == pytest.approx(20.0)
     assert sleeper.sleeps(21.0) == pytest.approx(21.0)
+
+
+@pytest.mark.parametrize("frozen", [0.7, 4.0, 30.0])
+def test_wherever_in_a_wait_it_stood_still_nearly_all_of_the_wait_is_left(
+    sleeper: Sleeper, frozen: float
+):
+    sleeper.sleeps(2.0)
+    began = sleeper.reality.now
+    left = sleeper.plans(10.0)
+    sleeper.reality.now += left / 2 + frozen
+
+    sleeper.sleeps(10.0)
+
+    assert sleeper.reality.now - began == pytest.approx(8.0 + frozen, abs=left + GRACE)
+
+
+def test_who_is_a_little_late_hears_first_what_has_come(sleeper: Sleeper):
+    assert sleeper.is_late(0.3, LATE * 2) == pytest.approx(0.3 - JUST)
+    assert sleeper.works(MOMENT / 2) == pytest.approx(0.3 - JUST)
+    assert sleeper.sleeps(0.3) == pytest.approx(0.3)
 
 
 def test_who_is_stopped_while_it_works_has_stood_still_too(sleeper: Sleeper):
@@ -81,7 +122,7 @@ def test_who_is_stopped_while_it_works_has_stood_still_too(sleeper: Sleeper):
 
 def test_an_answer_that_came_while_we_slept_is_in_time(sleeper: Sleeper):
     """Trio looks for what has come, then at the clock, and only then at deadlines."""
-    sleeper.sleeps(0.2, late=2)
+    sleeper.is_late(0.2, 2)
     for _ in range(5):
         assert sleeper.works(GRACE / 10) < 0.2
 
@@ -93,15 +134,15 @@ def test_sleep_without_a_deadline_is_as_long_as_it_is(sleeper: Sleeper):
 
 
 def test_who_is_stopped_again_at_once_is_excused_too(sleeper: Sleeper):
-    sleeper.sleeps(0.01, late=10)
-    assert sleeper.sleeps(0.01, late=10) == pytest.approx(0.01)
-    assert sleeper.sleeps(1.0, late=10) == pytest.approx(1.0 - JUST)
-    assert sleeper.sleeps(2.0, late=10) == pytest.approx(2.0 - GRACE), "all have that time"
-    assert sleeper.works(10) == pytest.approx(2.0 - GRACE)
-    assert sleeper.works(10) == pytest.approx(2.0 - GRACE + STOOD_STILL), "but time goes on"
+    sleeper.is_late(0.01, 10)
+    assert sleeper.is_late(0.01, 10) == pytest.approx(0.01)
+    assert sleeper.is_late(0.4, 10) == pytest.approx(0.01)
+    assert sleeper.is_late(0.4, 10) == pytest.approx(0.4 - GRACE), "all have that time"
+    assert sleeper.works(10) == pytest.approx(0.4 - GRACE)
+    assert sleeper.works(10) == pytest.approx(0.4 - GRACE + STOOD_STILL), "but time goes on"
 
 
-@given(deadlines=st.lists(st.floats(0.001, 10), max_size=20), late=st.lists(ON_TIME | LATE))
+@given(deadlines=st.lists(st.floats(0.001, 10), max_size=20), late=st.lists(ON_TIME | TOO_LATE))
 def test_it_goes_neither_backwards_nor_faster_than_real_time(
     deadlines: list[float], late: list[float]
 ):
@@ -109,7 +150,7 @@ def test_it_goes_neither_backwards_nor_faster_than_real_time(
         sleeper = Sleeper(lambda reality: patch.setattr(module, "time", reality))
         for ahead, too_late in zip(deadlines, late, strict=False):
             before, began = sleeper.shown, sleeper.reality.now
-            after = sleeper.sleeps(before + ahead, late=too_late)
+            after = sleeper.is_late(before + ahead, too_late)
             assert before <= after <= before + (sleeper.reality.now - began) + 1e-6
 
 
@@ -118,9 +159,10 @@ def test_time_goes_on_where_everything_is_always_late(every: float, ahead: float
     with pytest.MonkeyPatch.context() as patch:
         sleeper = Sleeper(lambda reality: patch.setattr(module, "time", reality))
         looks = 0
-        while sleeper.sleeps(ahead, late=every) < ahead - 1e-6:
+        while sleeper.is_late(ahead, every) < ahead - 1e-6:
             looks += 1
-            assert looks <= 4
+            # Every second look brings nearly a step.
+            assert looks <= 20 + 4 * ahead / STEP
 
 
 def test_real_time_goes_on_when_the_clock_does_not(monkeypatch: pytest.MonkeyPatch):
