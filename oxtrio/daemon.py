@@ -29,6 +29,7 @@ from oxtrio.monitors.viewers import Viewers
 from oxtrio.process.record import Record
 from oxtrio.supervisor.adopting import (
     Estate,
+    Remains,
     estate_of_handover,
     presumed,
     settle_estate,
@@ -197,9 +198,10 @@ async def _settle(setup: Setup) -> Estate:
         found = Memory.load(state, setup.say) if state is not None else None
         return found or presumed(records, setup.config, setup.environ)
 
-    runs, exits = setup.folders.runs, setup.seat.keeper.exits
-    estate = await settle_estate(runs, exits, remembered, adopts=adopts, resumes=setup.resumes)
-    return await retrieve_sockets(estate, runs, setup.seat.keeper, steered=is_steered(setup))
+    runs, keeper = setup.folders.runs, setup.seat.keeper
+    remains = Remains(runs=runs, socket=setup.folders.socket, exits=keeper.exits)
+    estate = await settle_estate(remains, remembered, adopts=adopts, resumes=setup.resumes)
+    return await retrieve_sockets(estate, runs, keeper, steered=is_steered(setup))
 
 
 def _go_on(supervisor: Supervisor, setup: Setup, estate: Estate) -> Memory:

@@ -120,6 +120,8 @@ class RecordFile:
     def __init__(self, folder: str | None, record: Record, *, written: bool = False) -> None:
         self.record = record
         self._path = os.path.join(folder, f"{record.run_id}.json") if folder else None
+        self.trouble = ""
+        """Why it is not as it should be."""
         if not written:
             self._write()
 
@@ -143,6 +145,11 @@ class RecordFile:
         if replace(before, said=self.record.said) != self.record:
             self._write()
 
+    def write_again(self) -> None:
+        """Where it is not as it should be, make it so, if there is room by now."""
+        if self.trouble:
+            self._write()
+
     def remove(self) -> None:
         """Nothing of the run is left."""
         if self._path:
@@ -155,7 +162,8 @@ class RecordFile:
             return
         text = json.dumps(to_plain(self.record, sparse=True)).encode()
         new = f"{self._path}.new"
-        with contextlib.suppress(OSError):
+        self.trouble = "no room"
+        try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(new, flags, 0o600)
             try:
@@ -164,6 +172,9 @@ class RecordFile:
                 os.close(descriptor)
             if whole:
                 os.replace(new, self._path)
+                self.trouble = ""
+        except OSError as error:
+            self.trouble = (error.strerror or str(error)).lower()
 
 
 class Finished:

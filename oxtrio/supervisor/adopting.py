@@ -108,9 +108,20 @@ def _with_exit(folder: str, record: Record, exits: Mapping[int, int]) -> Record:
     return file.record
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """Where to look for what an earlier supervisor has left."""
+
+    runs: str | None
+    """The folder of its records; None: there is none."""
+    socket: str
+    """Where it was reached."""
+    exits: Mapping[int, int]
+    """How those ended that the keeper has seen."""
+
+
 async def settle_estate(
-    runs: str | None,
-    exits: Mapping[int, int],
+    remains: Remains,
     remember: Callable[[Sequence[Record]], Remembered],
     *,
     adopts: bool,
@@ -118,22 +129,22 @@ async def settle_estate(
 ) -> Estate:
     """What an earlier supervisor has left; what cannot be gone on with is ended first.
 
-    *runs* is its folder, *exits* what the keeper has seen; *remember* gives what there was beside
-    its records. Unless it *resumes* for a supervisor that died a moment ago, only what still runs
-    is gone on with. Raises `OxtrioError` where something cannot be ended. Cancelling leaves the
-    rest running, and recorded.
+    *remember* gives what there was beside its records. Unless it *resumes* for a supervisor that
+    died a moment ago, only what still runs is gone on with. Raises `OxtrioError` where something
+    cannot be ended. Cancelling leaves the rest running, and recorded.
     """
+    runs = remains.runs
     if runs is None:
         return Estate()
     known = [record for _, record in records_in(runs) if record is not None]
-    records = [_with_exit(runs, record, exits) for record in known]
+    records = [_with_exit(runs, record, remains.exits) for record in known]
     settle_marks(runs)
     # Without adoption, too, what was wanted is wanted still.
     estate = estate_of(remember(records), records if adopts else [])
     if not (estate.is_alive or resumes):
         # Where nothing of it is left any more, whoever starts us says what is wanted.
         estate = Estate()
-    ended = await end_leftovers(runs, estate.run_ids)
+    ended = await end_leftovers(runs, estate.run_ids, remains.socket)
     if ended.survivors:
         pids = ", ".join(map(str, ended.survivors))
         raise OxtrioError(f"processes of an earlier supervisor are still there: pid {pids}")

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import trio
 
 from oxtrio.process.record import Record, records_in
+from oxtrio.supervisor.unrecorded import PATIENCE, unrecorded_runs
 from oxtrio.system.birthmark import birthmark, birthmark_of
 from oxtrio.system.cgroup import cgroup_of
 from oxtrio.system.containment import MARKER, send, wait_gone
 from oxtrio.system.proc import ProcessStat, all_pids, boot_id, environ_of, stat_of
 from oxtrio.system.threads import in_thread
 
-PATIENCE = 5.0
-"""Seconds for one of which nobody knows what it was given."""
 KILL_AFTER = 5.0
 """Seconds after SIGKILL at which what is still there is given up."""
 
@@ -29,16 +28,23 @@ class Leftovers:
     survivors: tuple[int, ...]
 
 
-async def end_leftovers(folder: str, spared: Collection[str] = ()) -> Leftovers:
+async def end_leftovers(
+    folder: str, spared: Collection[str] = (), socket: str | None = None
+) -> Leftovers:
     """End every run that an earlier supervisor recorded in *folder*, all side by side.
 
-    Those whose run id is in *spared* go on, and all that is kept of them.
+    Those whose run id is in *spared* go on, and all that is kept of them. *socket* is where the
+    project is served: what it could not record is ended, too.
 
     Each gets its own stop signal and patience, then SIGKILL to all of it. Cancelling leaves
     the rest running, and recorded.
     """
     found = [record or _unreadable(path) for path, record in records_in(folder)]
-    runs = [each for each in found if each is not None and each.run_id not in spared]
+    known = [each for each in found if each is not None]
+    runs = [each for each in known if each.run_id not in spared]
+    if socket is not None:
+        recorded = frozenset(each.run_id for each in known)
+        runs += await in_thread(unrecorded_runs, socket, recorded)
     living = await in_thread(_members, runs)
     survivors: list[int] = []
     async with trio.open_nursery() as nursery:

@@ -35,6 +35,7 @@ from oxtrio.supervisor.result import Result
 from oxtrio.supervisor.scaling import Scaling
 from oxtrio.supervisor.selection import select
 from oxtrio.supervisor.snapshots import snapshot
+from oxtrio.supervisor.unrecorded import without_record
 from oxtrio.supervisor.upgrading import Successor
 from oxtrio.supervisor.verbs import VERBS
 
@@ -191,7 +192,8 @@ class Supervisor:
         """The supervisor itself."""
         assert self.identity is not None
         stale = (self.config.stale,) if self.config.stale else ()
-        warnings = (*self.around.logs.warnings(), *self.memory_warnings(), *stale)
+        kept = (*self.memory_warnings(), *without_record(self.instances()))
+        warnings = (*self.around.logs.warnings(), *kept, *stale)
         manner = self.around.containment.manner
         return replace(self.identity, stopping=self.stopping, warnings=warnings, containment=manner)
 

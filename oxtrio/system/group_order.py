@@ -5,7 +5,8 @@ sockets have been closed by others. It can be seen: each member is given a segme
 (TCP_MAXSEG), which a client learns with the first packet that comes back, and a program that
 sends clients to one place after the other (`steering.py`) says where each of them stands. Who
 serves the address notices nothing: with TCP_DEFER_ACCEPT a connection on which nothing is said
-never gets as far as to be accepted.
+never gets as far as to be accepted. (A real client that lets the server speak first, and comes in
+just these 100 µs, is accepted a second later, when the kernel asks it again.)
 """
 
 import errno

@@ -84,6 +84,20 @@ def descendants_of(roots: Iterable[int]) -> list[int]:
     return found
 
 
+def is_in_our_world(pid: int) -> bool:
+    """Whether *pid* sees the same processes and the same files as we do.
+
+    False where we may not know: of a container, and of another user.
+    """
+    try:
+        return all(
+            os.readlink(f"/proc/{pid}/ns/{kind}") == os.readlink(f"/proc/self/ns/{kind}")
+            for kind in ("pid", "mnt")
+        )
+    except OSError:
+        return False
+
+
 def environ_of(pid: int) -> dict[bytes, bytes]:
     """The environment that *pid* was started with; empty where it may not be read."""
     try:

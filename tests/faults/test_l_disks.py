@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.kit import NOBODY, Ox, needs_root
 from tests.e2e.processes import DEADLINE
+from tests.faults.invariants import who_lives
 from tests.faults.logged import NUMBERED, TALKING, TICKING, app, numbers
 from tests.faults.scarcity import disk, read_only
 
@@ -197,3 +198,34 @@ def test_l13_a_pipe_that_nobody_reads_holds_up_nobody_else(ox: Ox, reader: str):
         assert numbers(got.decode()) == list(range(100_000))
         os.close(asleep)
     ox.done("stop")
+
+
+@needs_root
+@pytest.mark.parametrize("dead", ["both", "the supervisor"])
+def test_l02_what_could_not_be_recorded_never_runs_twice(ox: Ox, dead: str):
+    """Nothing is known of it but what it was born with."""
+    ox.home.mkdir()
+    with disk(ox.home, 512) as small:
+        ox.up(app("a", "exec sleep 3600"))
+        small.fill()
+        ox.done("restart", "a")
+        ox.eventually(lambda: "cannot record a" in warnings(ox), "the warning")
+        left = ox.pid("a")
+        if dead == "both":
+            ox.crash()
+            small.empty()
+            ox.done("start")
+        else:
+            old = ox.supervisor()
+            small.empty()
+            ox.eventually(lambda: "cannot record a" not in warnings(ox), "it to be recorded")
+            small.fill()
+            old.kill()
+        ox.becomes("a", "running")
+
+        assert len(who_lives(ox, "a")) == 1
+        assert (ox.pid("a") == left) == (dead == "the supervisor"), "what was recorded runs on"
+        if dead == "the supervisor":
+            small.empty()
+        ox.done("stop")
+        assert who_lives(ox, "a") == []
