@@ -21,6 +21,7 @@ from oxtrio.control.server import ControlServer, serve_control
 from oxtrio.errors import OxtrioError
 from oxtrio.logs.display import Display
 from oxtrio.logs.store import LogStore, open_store
+from oxtrio.model.exit import signal_name
 from oxtrio.model.order import Order, Verb
 from oxtrio.model.spec import OnCrash
 from oxtrio.monitors.health import watch_health
@@ -52,6 +53,10 @@ IN_ORDER = 0.8
 """Share of the bound of a shutdown in which apps wait for those that depend on them."""
 LAST_REPLIES = 2.0
 """Seconds in which the last answers of the control socket may go out."""
+WITHOUT_KEEPER = (
+    "its keeper is gone: a crash of the supervisor lasts until somebody calls oxtrio start; "
+    "oxtrio stop, then oxtrio start bring a keeper back"
+)
 LAST_KILLS = 2.0
 """Seconds in which what has hidden from its run may take to be gone."""
 
@@ -76,7 +81,8 @@ async def run_daemon(setup: Setup) -> int:
         herald = Herald(setup.environ, supervisor, setup.seat.keeper.pid)
         async with trio.open_nursery() as top:
             passing, passed_on = trio.open_memory_channel[int](math.inf)
-            top.start_soon(_watch_keeper, setup.seat.keeper, children, passing.send_nowait)
+            pass_on, keeper = passing.send_nowait, setup.seat.keeper
+            top.start_soon(_watch_keeper, keeper, children, supervisor, pass_on)
             top.start_soon(memory.serve)
             top.start_soon(keep_running, "containment", containment.serve, supervisor)
             async with open_supervisor(supervisor):
@@ -209,24 +215,41 @@ def _go_on(supervisor: Supervisor, setup: Setup, estate: Estate) -> Memory:
     finished = supervisor.around.finished
     memory = Memory(setup.folders.state, partial(remember, supervisor, Versions()), finished)
     supervisor.remember, supervisor.remembered = memory.changed, memory.write
-    supervisor.memory_warnings = memory.warnings
+    keeper = setup.seat.keeper
+    supervisor.memory_warnings = partial(_warnings, memory, keeper, keeper.pid)
     supervisor.notices += estate.notices
+    if keeper.before is not None:
+        supervisor.notices.append(_how_it_ended(*keeper.before))
     adopted = ", ".join(take_over(supervisor, estate))
     if adopted and setup.seat.handed is None:
         supervisor.notices.append(f"goes on with what an earlier supervisor had begun: {adopted}")
-    for name in setup.seat.keeper.left():
+    for name in keeper.left():
         kind, _, rest = name.partition("/")
         # Sockets are for who waits for its next attempt; pipes of runs that are over for nobody.
         if kind in ("run", "notify") and rest.partition("/")[0] not in estate.run_ids:
-            setup.seat.keeper.drop(name)
+            keeper.drop(name)
     return memory
 
 
-async def _watch_keeper(keeper: Keeper, children: Owner, asked: Callable[[int], None]) -> None:
+def _warnings(memory: Memory, keeper: Keeper, had: int | None) -> tuple[str, ...]:
+    gone = had is not None and keeper.pid is None
+    return (*memory.warnings(), *((WITHOUT_KEEPER,) if gone else ()))
+
+
+def _how_it_ended(pid: int, status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    how = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+    return f"the supervisor before this one (pid {pid}) {how}"
+
+
+async def _watch_keeper(
+    keeper: Keeper, children: Owner, supervisor: Supervisor, asked: Callable[[int], None]
+) -> None:
     """Hear how those end that the keeper reaps; go on without it when it is gone."""
     if keeper.pid is not None:
         await keeper.watch(children.told, asked)
         children.have_keeper(None, {})
+        supervisor.journal.record("", "keeper-lost", reason=WITHOUT_KEEPER)
 
 
 @asynccontextmanager

@@ -13,7 +13,8 @@ A supervisor finds its end of a SOCK_SEQPACKET socket by OXTRIO_KEEPER. It says
     ping N           answer this              bye         I end for good: do not start me again
 
 and hears `have NAME` with a descriptor for each that is kept, `exit PID STATUS` for each that has
-ended since one was ready, and `done`; later each `exit` as it happens, `pong N`, and `signal N`.
+ended since one was ready, `before PID STATUS` of the last supervisor, and `done`; later `exit`,
+`pong N`, and `signal N`.
 """
 
 import contextlib
@@ -145,9 +146,9 @@ class Keeper:
         self._kept: dict[str, int] = {}
         self._exits: dict[int, int] = {}
         self._link = Link(self._kept)
-        self._pid = 0  # of the supervisor; 0 between two of them
+        self._pid = self._failures = 0  # no pid: between two supervisors
         self._started_at = self._start_at = 0.0
-        self._failures = 0
+        self._before: list[str] = []  # how the supervisor before this one has ended
         self._is_here = self._is_ready = self._was_ever_ready = self._is_leaving = False
         self._code: int | None = None
 
@@ -223,7 +224,7 @@ class Keeper:
 
     def _greet(self) -> None:
         self._is_here = True
-        exits = (f"exit {pid} {status}" for pid, status in self._exits.items())
+        exits = [f"exit {pid} {status}" for pid, status in self._exits.items()] + self._before
         for text in (*(f"have {name}" for name in self._kept), *exits, "done"):
             self._link.say(text)
         if self._signals.stopping and not self._signals.asked:
@@ -231,8 +232,7 @@ class Keeper:
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                pid, status = ended
+            for pid, status in iter(lambda: os.waitpid(-1, os.WNOHANG), (0, 0)):
                 if pid == self._pid:
                     self._ended(status)
                     continue
@@ -246,7 +246,7 @@ class Keeper:
     def _ended(self, status: int) -> None:
         """The supervisor is gone: for good, or to be started again."""
         self._hear()  # its last words
-        self._pid, self._is_here = 0, False
+        self._before, self._pid, self._is_here = [f"before {self._pid} {status}"], 0, False
         code = os.waitstatus_to_exitcode(status)
         in_vain = self._signals.stopping and not self._is_ready
         if self._is_leaving or not self._was_ever_ready or in_vain:

@@ -35,7 +35,7 @@ def facts_of(instance: Standing) -> WhyFacts:
         state=instance.state,
         spec=instance.spec,
         reason=instance.reason,
-        since=duration(max(0.0, time.time() - instance.since)),
+        since=duration(_since(instance)),
         wanted=instance.wanted,
         exit=past.exit if past else None,
         ended_because=past.fault if past else "",
@@ -50,6 +50,13 @@ def facts_of(instance: Standing) -> WhyFacts:
         memory_at_end=past.memory if past else None,
         pid=instance.pid,
     )
+
+
+def _since(instance: Standing) -> float:
+    """Seconds in its state; one that runs has run as long as its process, whoever adopted it."""
+    if instance.state is State.RUNNING and instance.live_run is not None:
+        return instance.live_run.record.record.age
+    return max(0.0, time.time() - instance.since)
 
 
 def facts_of_past(instance: Standing, past: PastRun) -> WhyFacts:

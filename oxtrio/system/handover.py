@@ -78,6 +78,7 @@ class Carrier:
 
     exits: Mapping[int, int] = {}
     pid: int | None = None
+    before: tuple[int, int] | None = None
 
     def __init__(self, left: Mapping[str, int] | None = None) -> None:
         """*left* is what the program before us has handed on."""

@@ -44,6 +44,7 @@ class KeeperLink:
         self._socket = sock
         self.pid: int | None = peer_of(sock).pid
         self.exits: dict[int, int] = {}
+        self.before: tuple[int, int] | None = None
         self._left: dict[str, int] = {}
         self._carried = Carrier()
         """The same once more: a program that takes our place when the keeper is gone needs it."""
@@ -178,6 +179,9 @@ class KeeperLink:
         elif word == "exit":
             pid, status = map(int, rest.split())
             self.exits[pid] = status
+        elif word == "before":
+            pid, status = map(int, rest.split())
+            self.before = pid, status
         elif word == "signal":
             self._early.append(int(rest))
         return word

@@ -44,10 +44,15 @@ class Keeper(Keepsakes, Protocol):
     def pid(self) -> int | None:
         """Its pid; what it has for children are orphans of our runs. None: it is not there."""
 
-    def greet(self) -> None:
-        """Hear what it has: what was `left`, and `exits`. Blocks; once, before anything else.
+    @property
+    def before(self) -> tuple[int, int] | None:
+        """Pid and wait status of the supervisor before this one, which has died; None: of none."""
 
-        Raises `OxtrioError` where it does not answer. One that is gone has nothing.
+    def greet(self) -> None:
+        """Hear what it has: what was `left`, `exits`, and `before`.
+
+        Blocks; once, before anything else. One that is gone has nothing. Raises `OxtrioError`
+        where it does not answer.
         """
 
     async def watch(self, told: Callable[[int, int], None], asked: Callable[[int], None]) -> None:
@@ -85,6 +90,7 @@ class _Nothing:
 
     exits: Mapping[int, int] = {}
     pid: int | None = None
+    before: tuple[int, int] | None = None
 
     def keep(self, name: str, descriptor: int) -> None: ...
 

@@ -1,6 +1,7 @@
 """The keeper of a supervisor in the background: who comes back, and what is left."""
 
 import os
+import re
 import signal
 import time
 
@@ -129,6 +130,39 @@ def test_without_its_keeper_the_supervisor_runs_on_and_stops_in_order(ox: Ox):
     ox.done("restart", "a")
     ox.done("stop")
     assert ox.ours() == []
+
+
+def test_how_the_one_before_ended_is_an_event(ox: Ox):
+    ox.up(SLEEPER)
+    old = ox.supervisor()
+    old.kill()
+    ox.eventually(lambda: ox.rows() and ox.supervisor() != old, "the next one")
+
+    said = [each["reason"] for each in ox.events()]
+
+    assert f"the supervisor before this one (pid {old.pid}) was killed by SIGKILL" in said
+
+
+def test_a_keeper_that_is_gone_is_told(ox: Ox):
+    ox.up(SLEEPER)
+    assert "keeper" not in ox("status").stderr
+    ox.keeper().kill()
+
+    ox.eventually(lambda: "its keeper is gone" in ox("status").stderr, "the warning")
+
+    assert "keeper-lost" in [each["kind"] for each in ox.events()]
+    ox.done("stop")
+
+
+def test_why_knows_how_long_an_adopted_run_has_run(ox: Ox):
+    ox.up(SLEEPER)
+    ox.eventually(lambda: ox.rows()["a"]["uptime_secs"] > 3, "it to have run for a while")
+    ox.supervisor().kill()
+    ox.becomes("a", "running")
+
+    [seconds] = re.findall(r"has been running for ([\d.]+) s", ox.done("why", "a"))
+
+    assert float(seconds) >= 3
 
 
 def test_when_both_are_dead_start_begins_with_a_new_keeper(ox: Ox):

@@ -36,6 +36,7 @@ class Supervisor:
         self._told = connection.makefile("rw")
         self.found: dict[str, Any] = json.loads(self._told.readline())
         self.pid: int = self.found["pid"]
+        self.before: list[str] = []
 
     def ask(self, command: str) -> Any:
         """Its answer to *command*."""
@@ -47,10 +48,11 @@ class Supervisor:
         self._told.flush()
 
     def greet(self) -> list[list[str | None]]:
-        """Everything that the keeper has."""
+        """Everything that the keeper has; how the supervisor before has ended is in `before`."""
         self.ask("say here")
-        heard = iter(lambda: self.ask("hear"), ["done", None])
-        return list(heard)
+        heard = list(iter(lambda: self.ask("hear"), ["done", None]))
+        self.before = [text for text, _ in heard if text and text.startswith("before ")]
+        return [each for each in heard if each[0] not in self.before]
 
     def be_ready(self) -> "Supervisor":
         self.greet()
@@ -182,6 +184,18 @@ def test_a_supervisor_that_dies_by_force_is_followed_by_another(kept: Make):
     assert second.pid != first.pid
     assert int(second.found["PPid"]) == here.process.pid
     here.says("signal 9")
+
+
+def test_each_is_told_how_the_one_before_has_ended(kept: Make):
+    here = kept()
+    first = here.next().be_ready()
+    assert first.before == []
+    first.kill()
+
+    second = here.next()
+    second.greet()
+
+    assert second.before == [f"before {first.pid} 9"]
 
 
 def test_only_the_first_supervisor_answers_who_has_started_it(kept: Make):

@@ -136,12 +136,13 @@ def test_what_the_keeper_has_can_be_taken_once(keeper: Scripted, link: KeeperLin
     keeper.have("run/1/out", "one")
     keeper.have("two words", "two")
     keeper.have("unwanted", "")
-    keeper.say("exit 12 256", "exit 13 9", "done")
+    keeper.say("exit 12 256", "exit 13 9", "before 11 9", "a later keeper says more", "done")
 
     link.greet()
 
     assert keeper.heard() == ["here"]
     assert link.exits == {12: 256, 13: 9}
+    assert link.before == (11, 9)
     assert link.left() == ("run/1/out", "two words", "unwanted")
     taken = link.take("two words")
     assert taken is not None
