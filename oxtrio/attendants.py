@@ -87,7 +87,7 @@ class Obedience:
 
 
 def _farewell(supervisor: Supervisor, at_terminal: bool) -> str:
-    up = [each for each in supervisor.instances() if not each.is_down]
+    up = [each for each in supervisor.instances() if each.run is not None]
     if not up:
         return "stopping"
     patience = dict.fromkeys(supervisor.apps, 0.0)
@@ -115,6 +115,7 @@ async def _reload(say: Say, supervisor: Supervisor) -> None:
     except OxtrioError as error:
         # What runs is not touched by a broken oxfile.
         say(f"not reloaded: {error.message}")
+        supervisor.journal.record("", "reload-refused", reason=error.message)
         return
     for note in report.notes:
         say(note)

@@ -20,6 +20,7 @@ class Manner:
     json_logs: bool = False
     exit_code_from: str | None = None
     command: tuple[str, ...] = ()
+    restart: bool = True
 
 
 def run(target: Target, manner: Manner) -> NoReturn:
@@ -38,5 +39,6 @@ def run(target: Target, manner: Manner) -> NoReturn:
         colour=wants_colour(sys.stdout),
         exit_code_from=manner.exit_code_from,
         command=manner.command,
+        restart=manner.restart,
     )
     raise typer.Exit(run_foreground(request))

@@ -13,7 +13,8 @@ from oxtrio.errors import UsageError
 EXAMPLES = (
     "oxtrio run                          all apps of ./oxfile.toml\n"
     "oxtrio run --exit-code-from tests   end as this app ends\n"
-    "oxtrio run -- uvicorn main:app      no oxfile: one command, kept running"
+    "oxtrio run -- uvicorn main:app      no oxfile: one command, kept running\n"
+    "oxtrio run --no-restart -- pytest   the same, but only once"
 )
 
 
@@ -32,9 +33,16 @@ def run(
         str | None,
         typer.Option("--exit-code-from", metavar="NAME", help="Stop all when this app ends."),
     ] = None,
+    no_restart: Annotated[
+        bool,
+        typer.Option("--no-restart", help="The command after `--` runs once, whatever its code."),
+    ] = False,
 ) -> None:
     """Run the stack in the foreground; also as PID 1 of a container."""
     command: tuple[str, ...] = context.meta.get(AFTER_DASHES, ())
+    if no_restart and not command:
+        hint = "oxtrio run --no-restart -- CMD ARGS; in an oxfile: restart_on_exit = false"
+        raise UsageError("--no-restart is for one command", hint=hint)
     if command and names:
         raise UsageError("cannot run apps and a command at once", hint="oxtrio run -- CMD ARGS")
     manner = foreground.Manner(
@@ -43,5 +51,6 @@ def run(
         json_logs=json_logs,
         exit_code_from=exit_code_from,
         command=command,
+        restart=not no_restart,
     )
     foreground.run(target_of(context), manner)

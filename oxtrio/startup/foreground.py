@@ -13,7 +13,7 @@ from oxtrio.assembly import Setup
 from oxtrio.errors import NotFound, OxtrioError, Refused
 from oxtrio.logs.display import Display, Manner
 from oxtrio.model.plain import to_plain
-from oxtrio.model.spec import AppSpec, Config, OnExit
+from oxtrio.model.spec import AppSpec, Config, OnExit, RestartSpec, StopSpec
 from oxtrio.project.folders import Folders, folders, memory_only, prepare
 from oxtrio.project.locate import Project, current_folder
 from oxtrio.project.preflight import longest_stop
@@ -28,6 +28,8 @@ OWN_STREAMS = frozenset({"/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc
 
 ENGINE_PATIENCE = 9.0
 """Seconds for a full stop as PID 1: container engines kill after ten by default."""
+COMMAND_PATIENCE = 8.0
+"""Seconds that the command after `run --` has for its end as PID 1."""
 
 
 class CommandNotFound(OxtrioError):
@@ -54,6 +56,8 @@ class RunRequest:
     exit_code_from: str | None = None
     command: tuple[str, ...] = ()
     """Instead of an oxfile: one command, restarted when it fails."""
+    restart: bool = True
+    """Whether it is."""
 
 
 def run_foreground(request: RunRequest, handed: Handover | None = None) -> int:
@@ -132,7 +136,7 @@ def _warn(request: RunRequest, config: Config) -> None:
 def _longest_stop_of(request: RunRequest, config: Config) -> str:
     """For whoever runs us as PID 1: an engine kills the whole container when it takes longer."""
     seconds = f"{longest_stop(config):g} s"
-    if longest_stop(config) <= ENGINE_PATIENCE or request.command:
+    if longest_stop(config) <= ENGINE_PATIENCE:
         return f"a full stop takes at most {seconds}"
     return (
         f"warning: a full stop can take {seconds}, but container engines kill after 10 s by"
@@ -180,7 +184,14 @@ def _command_config(request: RunRequest, environ: Mapping[str, str]) -> Config:
             raise NotExecutable(f"'{program}' is not executable", hint)
         raise CommandNotFound(f"command '{program}' not found")
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", os.path.basename(program)) or "command"
-    app = AppSpec(name=name, command=request.command, working_dir=current_folder(environ))
+    app = AppSpec(
+        name=name,
+        command=request.command,
+        working_dir=current_folder(environ),
+        restart=RestartSpec(always=None if request.restart else False),
+        # There is no oxfile to set it, and the engine must not be faster.
+        stop=StopSpec(timeout=COMMAND_PATIENCE if os.getpid() == 1 else StopSpec().timeout),
+    )
     return Config(files=("",), apps=(app,))
 
 

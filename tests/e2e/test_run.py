@@ -246,3 +246,37 @@ def test_a_broken_oxfile_ends_run_with_2_and_no_supervisor(ox: Ox):
     ox.refused(2, "run")
     ox.refused(4, "-c", str(ox.write(SLEEPER, "good.toml")), "run", "nobody")
     assert ox.ours() == []
+
+
+def test_a_command_that_is_to_run_once_does(ox: Ox):
+    ended = ox("run", "--no-restart", "--", "sh", "-c", "echo x >> runs; exit 7")
+
+    assert ended.returncode == 7
+    assert (ox.folder / "runs").read_text() == "x\n"
+    ox.write(app("a", "sleep 3600"))
+    assert "oxtrio run --no-restart -- CMD" in ox.refused(2, "run", "--no-restart")
+
+
+def test_a_broken_oxfile_at_hup_is_an_event(ox: Ox):
+    ox.up(app("a", "sleep 3600"))
+    ox.write("[processes.a\n")
+
+    ox.keeper()
+    ox.supervisor().send_signal(signal.SIGHUP)
+
+    ox.eventually(lambda: "reload-refused" in {each["kind"] for each in ox.events()}, "the event")
+
+
+def test_it_names_only_those_that_there_are_to_stop(ox: Ox):
+    ox.write(
+        app("first", "sleep 3600", "health_check = { command = 'false', interval_secs = 60 }")
+        + app("second", "sleep 3600", "depends_on = ['first']")
+    )
+    running = ox.foreground("run")
+    ox.becomes("second", "blocked")
+    ox.becomes("first", "starting")
+
+    running.signal(signal.SIGTERM)
+    running.ends()
+
+    assert "stopping first (up to" in running.err
