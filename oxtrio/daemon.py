@@ -43,6 +43,7 @@ from oxtrio.supervisor.remembered import Remembered, Versions
 from oxtrio.supervisor.remembering import remember
 from oxtrio.supervisor.retrieving import retrieve_sockets
 from oxtrio.supervisor.supervisor import Supervisor, open_supervisor
+from oxtrio.supervisor.unrecorded import record_again
 from oxtrio.system import signals
 from oxtrio.system.keepsakes import Keeper
 from oxtrio.system.owner import Owner, open_owner
@@ -212,8 +213,13 @@ async def _settle(setup: Setup) -> Estate:
 
 def _go_on(supervisor: Supervisor, setup: Setup, estate: Estate) -> Memory:
     """Begin where an earlier supervisor has left off, and remember for the next one."""
-    finished = supervisor.around.finished
-    memory = Memory(setup.folders.state, partial(remember, supervisor, Versions()), finished)
+    versions = Versions()
+
+    def snapshot() -> Remembered:
+        record_again(supervisor.instances())  # often it is the same disk
+        return remember(supervisor, versions)
+
+    memory = Memory(setup.folders.state, snapshot, supervisor.around.finished)
     supervisor.remember, supervisor.remembered = memory.changed, memory.write
     keeper = setup.seat.keeper
     supervisor.memory_warnings = partial(_warnings, memory, keeper, keeper.pid)

@@ -37,6 +37,11 @@ class Run(Protocol):
     def limits(self) -> LimitsSpec: ...
 
     @property
+    def began(self) -> float:
+        """`real_time` (system/clock.py) of the spawn."""
+        ...
+
+    @property
     def spawned_at(self) -> float:
         """On Trio's clock; before its start for a run that was adopted."""
         ...

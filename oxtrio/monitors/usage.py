@@ -46,7 +46,7 @@ class Watched:
         self._meter = Meter()
         self._limits = LimitRecord()
         self._last = Usage(memory=0, cpu_seconds=0.0, processes=0)
-        self._last_at = real_time() - (trio.current_time() - run.spawned_at)
+        self._last_at = run.began
         self._over = False
         self._reading = trio.CapacityLimiter(1)
 

@@ -25,6 +25,7 @@ from oxtrio.process.record import boot_seconds
 from oxtrio.process.run import Run
 from oxtrio.process.sinks import Sinks
 from oxtrio.process.standing import Standing
+from oxtrio.system.clock import real_time
 
 ONE_SHOT_GRACE = 1.0
 """Seconds that a waiting start gives a one-shot to end; after that it counts as up."""
@@ -158,7 +159,7 @@ class Living:
             life.tell(f"spawned pid {run.main_pid}", run.main_pid)
             standing.happened(Happening.NEWCOMER, f"newcomer started (pid {run.main_pid})")
             return
-        standing.started_at = time.time() - (trio.current_time() - run.spawned_at)
+        standing.started_at = time.time() - (real_time() - run.began)
         standing.happened(Happening.SPAWNED, life.cause if standing.restarts == 0 else "")
         if run.ready:
             standing.ready(run)  # it was so before it was adopted

@@ -167,8 +167,8 @@ def take_over(supervisor: "Supervisor", estate: Estate) -> tuple[str, ...]:
     _rescale(supervisor, remembered)
     _take_specs(supervisor, estate)
     runs = {(record.app, record.instance): record for record in estate.runs}
-    for each_run in estate.runs:
-        supervisor.around.sockets.reserve(each_run.held)
+    for left in estate.runs:
+        supervisor.around.sockets.reserve(left.held)
     adopted = []
     for each in remembered.instances:
         instance = _instance(supervisor, each)

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 def remember(supervisor: "Supervisor", versions: Versions) -> Remembered:
     """All of it, at this moment."""
     versions.begin()
-    for each in supervisor.instances():
-        if each.run is not None:
-            each.run.record.write_again()
     instances = tuple(_instance(each, versions) for each in supervisor.instances())
     environment = versions.environment(supervisor.environ)
     apps = tuple((name, versions.spec(app.spec)) for name, app in supervisor.apps.items())

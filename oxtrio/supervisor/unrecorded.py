@@ -52,14 +52,18 @@ def _run_of(pid: int, started: int, socket: str) -> Record | None:
     )
 
 
-def without_record(instances: Iterable[Standing]) -> tuple[str, ...]:
-    """Whose runs would not be known after a crash, in a sentence; nothing where all are."""
+def record_again(instances: Iterable[Standing]) -> dict[str, str]:
+    """Write the records that could not be written; what is wrong with those that still cannot."""
     files = {each.name: each.run.record for each in instances if each.run is not None}
     for file in files.values():
         file.write_again()
-    troubles = {name: file.trouble for name, file in files.items()}
-    names = [name for name, trouble in troubles.items() if trouble]
-    if not names:
+    return {name: file.trouble for name, file in files.items() if file.trouble}
+
+
+def without_record(instances: Iterable[Standing]) -> tuple[str, ...]:
+    """Whose runs would not be known after a crash, in a sentence; nothing where all are."""
+    troubles = record_again(instances)
+    if not troubles:
         return ()
-    why = troubles[names[0]]
-    return (f"cannot record {', '.join(names)} ({why}): a crash of oxtrio would begin them anew",)
+    names, why = ", ".join(troubles), next(iter(troubles.values()))
+    return (f"cannot record {names} ({why}): a crash of oxtrio would begin them anew",)

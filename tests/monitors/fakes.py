@@ -32,7 +32,7 @@ class FakeRun:
     def __post_init__(self) -> None:
         self.app = self.name.partition(":")[0]
         self.run_id = f"run of {self.name}"
-        self.spawned_at = trio.current_time()
+        self.spawned_at = self.began = trio.current_time()
         self.ended = trio.Event()
 
     def pids(self) -> Sequence[int]:
