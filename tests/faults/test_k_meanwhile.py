@@ -5,6 +5,7 @@ import socket
 import time
 from contextlib import suppress
 
+import psutil
 import pytest
 
 from benchmarks.load import LoadSpec, start
@@ -84,6 +85,36 @@ def test_k12_one_that_stood_still_restarts_nobody_and_answers_who_has_waited(ox:
     assert {name: ox.pid(name) for name in names} == before
     assert {ox.rows()[name]["restarts"] for name in names} == {0}
     assert "unwell" not in [each["kind"] for each in ox.events()]
+
+
+SLOW_TO_END = """import signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+open("up", "w").write("up")
+signal.sigwait([signal.SIGTERM])
+open("told", "w").write("told")
+for _ in range(40):
+    time.sleep(0.05)
+open("ended", "w").write("in peace")
+"""
+
+
+def test_k12_what_is_frozen_with_its_apps_goes_on_as_it_was(ox: Ox):
+    """A paused container, or machine: whoever is ending has the rest of its time afterwards."""
+    ox.write(SLOW_TO_END, "slow.py")
+    ox.up(f"[processes.slow]\ncommand = '{PYTHON} slow.py'\nstop_timeout_ms = 5000\n")
+    ox.content("up")
+    everybody = [ox.supervisor(), psutil.Process(ox.pid("slow"))]
+    stopping = ox.foreground("stop", "slow")
+    ox.content("told")
+
+    for each in everybody:
+        each.send_signal(signal.SIGSTOP)
+    time.sleep(6.0)  # longer than all of its time
+    for each in everybody:
+        each.send_signal(signal.SIGCONT)
+
+    assert stopping.ends() == 0
+    assert ox.content("ended") == "in peace"
 
 
 @needs_root
