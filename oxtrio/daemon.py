@@ -82,9 +82,9 @@ async def run_daemon(setup: Setup) -> int:
         herald = Herald(setup.environ, supervisor, setup.seat.keeper.pid)
         async with trio.open_nursery() as top:
             passing, passed_on = trio.open_memory_channel[int](math.inf)
-            pass_on, keeper = passing.send_nowait, setup.seat.keeper
-            top.start_soon(_watch_keeper, keeper, children, supervisor, pass_on)
+            top.start_soon(_watch_keeper, setup, children, supervisor, passing.send_nowait)
             top.start_soon(memory.serve)
+            top.start_soon(_narrate, setup, supervisor)
             top.start_soon(keep_running, "containment", containment.serve, supervisor)
             async with open_supervisor(supervisor):
                 listener = open_listener(setup.folders.socket, _handed(setup, "control"))
@@ -112,6 +112,10 @@ def _recall(setup: Setup, estate: Estate, children: Owner, logs: LogStore) -> No
     keeper = setup.seat.keeper
     told = {**keeper.exits, **estate.exits}
     children.have_keeper(keeper.pid, told, [each.pid for each in estate.runs])
+
+
+async def _narrate(setup: Setup, supervisor: Supervisor) -> None:
+    await narrate(supervisor.journal, setup.config.supervisor.log_level, setup.say)
 
 
 def _announce(setup: Setup, supervisor: Supervisor, herald: Herald) -> None:
@@ -146,8 +150,6 @@ async def _watch_until_shutdown(
             await watch_usage(runs, viewers, report)
 
     async with trio.open_nursery() as monitors:
-        level = supervisor.config.supervisor.log_level
-        monitors.start_soon(narrate, supervisor.journal, level, setup.say)
         for name, monitor in (("health", health), ("usage", usage)):
             monitors.start_soon(keep_running, name, monitor, supervisor)
         monitors.start_soon(ending.watch)
@@ -249,9 +251,10 @@ def _how_it_ended(pid: int, status: int) -> str:
 
 
 async def _watch_keeper(
-    keeper: Keeper, children: Owner, supervisor: Supervisor, asked: Callable[[int], None]
+    setup: Setup, children: Owner, supervisor: Supervisor, asked: Callable[[int], None]
 ) -> None:
     """Hear how those end that the keeper reaps; go on without it when it is gone."""
+    keeper = setup.seat.keeper
     if keeper.pid is not None:
         await keeper.watch(children.told, asked)
         children.have_keeper(None, {})

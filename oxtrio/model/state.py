@@ -34,6 +34,7 @@ class Happening(StrEnum):
     ENDED = auto()  # ended as meant
     ASKED_TO_STOP = auto()
     GONE = auto()  # nothing of it is left
+    KILLED = auto()  # not gone in its time: it gets SIGKILL
     SURVIVED = auto()  # still there after SIGKILL
     PAUSED = auto()
     CONTINUED_STARTING = auto()
@@ -79,7 +80,15 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
 UP = frozenset(_UP)
 """The states in which its process lives, as far as anybody has been told."""
 
-NO_MOVE = frozenset({Happening.NEWCOMER, Happening.REJECTED, Happening.DRAINED, Happening.RESUMED})
+NO_MOVE = frozenset(
+    {
+        Happening.KILLED,
+        Happening.NEWCOMER,
+        Happening.REJECTED,
+        Happening.DRAINED,
+        Happening.RESUMED,
+    }
+)
 """What happens beside an instance, and leaves it what it is."""
 
 SERVING = frozenset({State.RUNNING, State.UNHEALTHY, State.PAUSED})

@@ -41,6 +41,7 @@ class Owner(Protocol):
     def well(self, run: "Run") -> None: ...
     def over_limit(self, run: "Run", why: str) -> None: ...
     def stopping(self, run: "Run", why: str) -> None: ...
+    def killing(self, run: "Run", *, hurried: bool) -> None: ...
     def paused(self, run: "Run", paused: bool) -> None: ...
 
 
@@ -73,8 +74,7 @@ class Run:
         self.spawned_at = trio.current_time()
         self.began = real_time()  # which does not stand still with us
         self.ended = trio.Event()
-        self.ready = False
-        self.unhealthy = False
+        self.ready = self.unhealthy = False
         self.pending: set[Test] = set()
         self.last_answer: Answer | None = None
         self.last_usage: Usage | None = None
@@ -281,6 +281,8 @@ class Run:
                 await self.place.wait_drained()
             await stop_kin(self._around.containment, self.kin, self._preparation.spec.stop)
         self._patience = None
+        if not self.is_empty:
+            self._owner.killing(self, hurried=self._hurried)
         await sweep_kin(self._around.containment, self.kin, 0.0, None)
 
     async def sweep(self) -> None:

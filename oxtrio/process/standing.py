@@ -145,6 +145,11 @@ class Standing:
         if run is self.run:
             self.happened(Happening.ASKED_TO_STOP, why or self.reason)
 
+    def killing(self, run: Run, *, hurried: bool) -> None:
+        if run is self.run:
+            late = f"not gone within {run.spec.stop.timeout:g} s"
+            self.happened(Happening.KILLED, f"SIGKILL, {'as asked' if hurried else late}")
+
     def paused(self, run: Run, paused: bool) -> None:
         if run is not self.run:
             return

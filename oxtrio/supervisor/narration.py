@@ -20,6 +20,7 @@ LEVEL_OF = {
     Happening.RESUMED: "info",
     Happening.REJECTED: "warning",
     Happening.UNWELL: "warning",
+    Happening.KILLED: "warning",
     Happening.RETRY: "warning",
     Happening.GAVE_UP: "error",
     Happening.SURVIVED: "error",

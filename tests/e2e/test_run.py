@@ -280,3 +280,16 @@ def test_it_names_only_those_that_there_are_to_stop(ox: Ox):
     running.ends()
 
     assert "stopping first (up to" in running.err
+
+
+def test_what_needed_sigkill_is_told_where_logs_are_read(ox: Ox):
+    deaf = f"{PYTHON} {FIXTURES}/stubborn.py up TERM"
+    ox.write(app("deaf", deaf, "stop_timeout_ms = 200"))
+    running = ox.foreground("run")
+    ox.content("up")
+
+    running.signal(signal.SIGTERM)
+    running.ends()
+
+    assert "deaf: SIGKILL, not gone within 0.2 s" in running.err
+    assert "killed" in [each["kind"] for each in ox.events()]

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -168,17 +169,27 @@ def test_k10_after_a_reboot_nothing_is_adopted_and_no_pid_means_anything(ox: Ox)
     ox.write(SLEEPER + SLEEPER.replace(".a]", ".b]"))
     ox.done("start")
     ox.done("stop", "b")
-    stranger = ox.pid("a")  # as it may be by chance
+    app = ox.pid("a")
     ox.crash()
-    for path in (*(ox.runtime / "runs").glob("*.json"), ox.state / "state.json"):
-        text = path.read_text()
-        path.write_text(text.replace(json.loads(text)["boot_id"], "0" * 32))
-    # Of the mark of a run nothing is left after a reboot.
-    for path in (ox.runtime / "runs").glob("*.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"run_id": "f" * 16}))
+    os.kill(app, signal.SIGKILL)
+    stranger = subprocess.Popen(["sleep", "3600"])
+    try:
+        for path in (*(ox.runtime / "runs").glob("*.json"), ox.state / "state.json"):
+            said = json.loads(path.read_text()) | {"boot_id": "0" * 32}
+            if "pid" in said:  # the same by chance, to the very tick
+                said |= {"pid": stranger.pid, "started": ticks_of(stranger.pid)}
+            path.write_text(json.dumps(said))
 
-    ox.done("start")
+        ox.done("start")
 
-    assert ox.pid("a") != stranger
-    assert alive(stranger)
-    os.kill(stranger, signal.SIGKILL)
+        assert ox.rows()["a"]["status"] == "running"
+        assert ox.pid("a") not in (app, stranger.pid)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def ticks_of(pid: int) -> int:
+    """When it was started, in clock ticks since boot."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])

@@ -33,9 +33,12 @@ def test_p01_what_is_deaf_has_all_of_its_patience_and_its_end_is_told(ox: Ox):
     assert (row["status"], row["exit"]["signal"]) == ("stopped", "SIGKILL")
     assert row["reason"] == "stopped by the operator, with SIGKILL"
     assert "had not ended by SIGTERM" in ox.done("why", "a")
-    at = {each["state"]: each["at"] for each in ox.events() if each["name"] == "a"}
-    took = datetime.fromisoformat(at["stopped"]) - datetime.fromisoformat(at["stopping"])
-    assert 0.7 <= took.total_seconds() < 5.0
+    at = {each["kind"]: each["at"] for each in ox.events() if each["name"] == "a"}
+    told, killed, gone = (
+        datetime.fromisoformat(at[kind]) for kind in ("asked_to_stop", "killed", "gone")
+    )
+    assert 0.7 <= (killed - told).total_seconds() < 5.0
+    assert (gone - killed).total_seconds() < 5.0
 
 
 def test_p05_a_grandchild_that_holds_the_output_delays_neither_the_end_nor_a_stop(ox: Ox):
