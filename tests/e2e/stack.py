@@ -2,11 +2,9 @@
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +17,8 @@ from typing import Any, TypeVar
 
 import httpx
 import psutil
+
+from tests.system import clients
 
 BIN = Path(sys.executable).parent
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -141,10 +141,7 @@ def ask_soon(oxfile: Path) -> None:
 
 def free_port() -> str:
     """A port that nobody listens on, and that the kernel gives to no outgoing connection."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return str(port)
-    raise AssertionError("none of 100 ports is free")
+    return str(clients.free_port())
 
 
 def answer(url: str) -> httpx.Response | None:

@@ -265,6 +265,7 @@ async def test_a_stop_is_told_to_the_main_process(tmp_path: Path, leader: str) -
         assert run is not None
         await here.until(lambda: here.pid("a") != run.child.pid)
         main = here.pid("a")
+        await eventually(lambda: "said all" in here.log("a"))
         if leader == "gone":
             await outlive(here)
         await here.order(Verb.STOP, "a")

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -36,18 +37,27 @@ def sockets_stay_as_they_are() -> Iterator[None]:
     assert sockets() == before
 
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10
+"""Which of the processes that run tests side by side this is: each has ports of its own."""
+_given: deque[int] = deque(maxlen=500)
+"""Ports that were given to a test before, which may not have bound them yet."""
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that nobody has on any address, and that no outgoing connection is ever given.
 
     One of those that the kernel hands out may be taken by a client of another test meanwhile.
     """
-    for port in random.sample(range(12_000, 32_000), 100):
+    for port in random.sample(range(12_000 + _WORKER * 2_000, 14_000 + _WORKER * 2_000), 200):
+        if port in _given:
+            continue
         with suppress(OSError), socket.socket() as four, socket.socket(socket.AF_INET6) as six:
             six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             four.bind(("", port))
             six.bind(("::", port))
+            _given.append(port)
             return port
-    raise AssertionError("none of 100 ports is free")
+    raise AssertionError("none of 200 ports is free")
 
 
 def tcp(host: str = "127.0.0.1", **more: object) -> ListenSpec:
