@@ -12,9 +12,9 @@ from tests.e2e.processes import zombies
 pytestmark = [pytest.mark.slow, needs_root]
 
 STORM = 400
-ORPHANS = f"""
+ORPHANS = """
 import os, time
-for number in range({STORM}):
+for number in NUMBERS:
     if os.fork() == 0:
         if os.fork() == 0:
             os.setsid()
@@ -24,6 +24,7 @@ for number in range({STORM}):
 open("orphaned", "w").close()
 time.sleep(3600)
 """
+STORM_OF = {"short": f"range({STORM})", "endless": "iter(int, 1)"}
 HOLDS_TERM_BACK = ("env", "--block-signal=TERM")
 """What an image may put in front of oxtrio, for the moments in which Python is not there yet."""
 
@@ -32,15 +33,15 @@ def app(name: str, command: str, keys: str = "") -> str:
     return f"[processes.{name}]\ncommand = '''{command}'''\nstart_secs = 0\n{keys}\n"
 
 
-def storm(ox: Ox) -> Container:
+def storm(ox: Ox, length: str) -> Container:
     """A container in which orphans end by the hundred."""
-    ox.write(ORPHANS, "orphans.py")
+    ox.write(ORPHANS.replace("NUMBERS", STORM_OF[length]), "orphans.py")
     ox.write(app("a", f"{PYTHON} orphans.py") + app("b", f"{PYTHON} orphans.py"))
     return Container(ox, "run")
 
 
 def test_i01_a_storm_of_orphans_leaves_no_zombie(ox: Ox):
-    container = storm(ox)
+    container = storm(ox, "short")
     first = container.first
     ox.eventually((ox.folder / "orphaned").exists, "the orphans")
 
@@ -52,14 +53,13 @@ def test_i01_a_storm_of_orphans_leaves_no_zombie(ox: Ox):
 
 
 def test_i15_a_storm_of_orphans_hides_no_signal(ox: Ox):
-    container = storm(ox)
+    container = storm(ox, "endless")
     first = container.first
     ox.eventually(lambda: len(first.children()) > 50, "the storm to be under way")
 
     first.send_signal(signal.SIGTERM)
 
-    assert container.running.ends() == 0
-    assert not (ox.folder / "orphaned").exists(), "it was obeyed in the middle of it"
+    assert container.running.ends() == 0, "it was obeyed in the middle of it"
     assert ox.ours() == []
 
 
