@@ -37,8 +37,9 @@ def test_p01_what_is_deaf_has_all_of_its_patience_and_its_end_is_told(ox: Ox):
     told, killed, gone = (
         datetime.fromisoformat(at[kind]) for kind in ("asked_to_stop", "killed", "gone")
     )
-    assert 0.7 <= (killed - told).total_seconds() < 5.0
-    assert (gone - killed).total_seconds() < 5.0
+    assert 0.7 <= (killed - told).total_seconds()
+    assert killed <= gone
+    assert (gone - told).total_seconds() < 5.0
 
 
 def test_p05_a_grandchild_that_holds_the_output_delays_neither_the_end_nor_a_stop(ox: Ox):
